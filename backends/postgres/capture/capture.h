@@ -155,5 +155,8 @@ bool pg_capture_choose_parts(struct pg_store *store);
 const char *pg_capture_decode(const struct sql_store *store, const struct sql_capture_event *event,
                               struct outbox_value *values);
 bool pg_capture_put_spool(struct sql_request *request);
+bool pg_capture_put_dead(struct sql_request *request); /* of the one event that the spool refused */
+void pg_capture_name_event(const struct sql_store *store, const struct sql_capture_event *event,
+                           const struct outbox_error *why, char *text, size_t size);
 
 #endif

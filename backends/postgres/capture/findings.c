@@ -80,7 +80,11 @@ static const char logical_sql[] =
     "UNION ALL SELECT 2, format('the publication \"%s\" has no inserts into the table: such rows are lost', $3::text), "
     "'then write these events again', format('ALTER PUBLICATION %I ADD TABLE %s;', $3::text, $1::oid::regclass) WHERE "
     "$4::text = 'true' AND NOT EXISTS (SELECT FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid "
-    "WHERE p.pubname = $3::text AND p.pubinsert AND r.prrelid = $1::oid)";
+    "WHERE p.pubname = $3::text AND p.pubinsert AND r.prrelid = $1::oid) "
+    "UNION ALL SELECT 2, format('rows of %s, a child of the table, are no events', d.oid::regclass), 'insert them into "
+    "the table itself, or make the child an outbox of its own', NULL FROM (WITH RECURSIVE c(oid) AS (SELECT i.inhrelid "
+    "FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE p.oid = $1::oid AND p.relkind = 'r' UNION SELECT "
+    "i.inhrelid FROM pg_inherits i JOIN c ON c.oid = i.inhparent) SELECT oid FROM c) d WHERE $4::text = 'true'";
 static const char no_finding[] = "SELECT 0, '', NULL, NULL WHERE false";
 
 static void add_name(const struct sql_store *store, struct obx_sql_text *name, const char *suffix)

@@ -119,11 +119,11 @@ static void on_emitted(struct pg_store *store, struct pg_message *message)
 static void on_insert(struct pg_store *store, struct pg_message *message)
 {
     const char *why = NULL;
+    if (store->capture.logical.passed)
+        return;
     struct sql_capture_event *event = pg_row_insert(store, message, &why);
     if (why)
         fail(store, why);
-    else if (event && store->capture.logical.passed)
-        sql_capture_event_drop(&store->sql.capture.queue.memory, event);
     else if (event)
         add(store, event);
 }
@@ -240,6 +240,8 @@ const struct sql_capture_source pg_capture_logical = {
     .has_reached = has_reached,
     .decode = pg_capture_decode,
     .put_spool = pg_capture_put_spool,
+    .put_dead = pg_capture_put_dead,
+    .name_event = pg_capture_name_event,
     .put_distance = pg_capture_put_distance,
     .distance_result = pg_capture_distance_result,
     .can_relieve = pg_slot_can_relieve,

@@ -13,13 +13,12 @@
 
 #include "../store.h"
 
-enum { ID = PG_PARTS, VALUES };
-enum { BYTEA_OID = 17, FIRST_OWN_OID = 16384 }; /* of types that were created, such as domains */
+enum { ID = PG_PARTS, VALUES = PG_ROW_VALUES };
 #define PG_BASE_UUID "2950"
 #define PG_BASE_TIMESTAMP "1114"
 #define PG_BASE_TIMESTAMPTZ "1184"
 
-static bool has_base(const struct pg_store *store, int part, const char *base)
+bool pg_row_has_base(const struct pg_store *store, int part, const char *base)
 {
     const struct sql_column *column = sql_column_of(&store->sql, obx_sql_columns[part]);
     return column && !strcmp(column->base, base);
@@ -27,10 +26,10 @@ static bool has_base(const struct pg_store *store, int part, const char *base)
 
 const char *pg_rows_refusal(const struct pg_store *store)
 {
-    if (!has_base(store, PG_PART_EVENT_ID, PG_BASE_UUID))
+    if (!pg_row_has_base(store, PG_PART_EVENT_ID, PG_BASE_UUID))
         return "its event id is no uuid";
-    if (sql_column_of(&store->sql, "created_at") && !has_base(store, PG_PART_CREATED_AT, PG_BASE_TIMESTAMP) &&
-        !has_base(store, PG_PART_CREATED_AT, PG_BASE_TIMESTAMPTZ))
+    if (sql_column_of(&store->sql, "created_at") && !pg_row_has_base(store, PG_PART_CREATED_AT, PG_BASE_TIMESTAMP) &&
+        !pg_row_has_base(store, PG_PART_CREATED_AT, PG_BASE_TIMESTAMPTZ))
         return "its created_at is neither timestamptz nor timestamp";
     for (uint32_t i = 0; i < store->sql.selected_count; i++)
         if (store->capture.parts[i] == PG_PARTS)
@@ -38,45 +37,7 @@ const char *pg_rows_refusal(const struct pg_store *store)
     return NULL;
 }
 
-/* ---- columns ----------------------------------------------------------------------------------------------------- */
-
-static int value_of_column(const struct pg_store *store, const char *column)
-{
-    const char *logical = obx_sql_logical(&store->sql.column_names, column);
-    for (int i = 0; logical && i < PG_PARTS; i++)
-        if (!strcmp(logical, obx_sql_columns[i]))
-            return i;
-    return logical && !strcmp(logical, "id") ? ID : VALUES;
-}
-
-/* Its OID, schema, name, replica identity; of each column its flags, name, type and type modifier. */
-void pg_row_relation(struct pg_store *store, struct pg_message *message)
-{
-    struct pg_row_columns *columns = &store->capture.logical.columns;
-    uint32_t relation = (uint32_t)pg_message_int(message, 4);
-    pg_message_text(message);
-    pg_message_text(message);
-    pg_message_int(message, 1);
-    unsigned count = (unsigned)pg_message_int(message, 2);
-    if (relation != store->table_oid)
-        return;
-    if (columns->relation)
-        pg_slot_look_up_publication(store);
-    columns->relation = relation;
-    memset(columns->of, -1, sizeof columns->of);
-    for (unsigned i = 0; i < count; i++) {
-        pg_message_int(message, 1);
-        const char *name = pg_message_text(message).data;
-        int value = name ? value_of_column(store, name) : VALUES;
-        uint32_t type = (uint32_t)pg_message_int(message, 4);
-        pg_message_int(message, 4);
-        if (value < VALUES) {
-            columns->of[value] = (int16_t)i;
-            columns->bytea[value] =
-                type < FIRST_OWN_OID ? type == BYTEA_OID : value < PG_PARTS && has_base(store, value, PG_BASE_BYTEA);
-        }
-    }
-}
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 /* 'N', and of each column 'n' or 't', its size, its text. */
 static void read_values(const struct pg_row_columns *columns, struct pg_message *message, struct outbox_bytes *values)
@@ -227,11 +188,13 @@ struct sql_capture_event *pg_row_insert(struct pg_store *store, struct pg_messag
     read_values(columns, message, values);
     if (message->failed)
         return NULL;
-    if (!values[ID].data) {
-        *why = "a row has no id: the publication must have all columns of the table";
+    if (values[ID].data && is_copy(values[ID]))
         return NULL;
-    }
-    if (is_copy(values[ID]))
+    if (*columns->refusal)
+        *why = columns->refusal;
+    else if (!values[ID].data)
+        *why = "a row has no id: the publication must have all columns of the table";
+    if (*why)
         return NULL;
     for (int i = 0; i < SIZED; i++)
         size += size_of(store, sized[i].part, values[sized[i].part]);

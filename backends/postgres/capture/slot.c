@@ -94,21 +94,36 @@ static bool put_published(struct sql_request *request)
 
 static void published_result(struct sql_request *request, void *result)
 {
-    struct sql_store *sql = request->store;
-    if (pg_has_shape(result, 1, 1, "8") && sql->capture.reading)
-        note_published(pg_store_of(sql), (uint32_t)pg_integer(result, 0, 0, 0));
+    struct pg_store *store = pg_store_of(request->store);
+    struct outbox_error error;
+    if (!pg_has_shape(result, 1, 1, "8")) {
+        sql_bad_shape(&error, request->what);
+        pg_capture_fail(store, &error);
+    } else if (store->sql.capture.reading) {
+        note_published(store, (uint32_t)pg_integer(result, 0, 0, 0));
+    }
     PQclear(result);
 }
 
+/* A failure of the connection is noticed by the host, and the reading begins again. Any other one ends the reading, as
+ * rows could be missing. */
 static void on_published(struct sql_request *request, const struct outbox_error *error)
 {
-    (void)error; /* of a connection: the host learns of it by other requests, and the reading begins again */
-    pg_store_of(request->store)->capture.moving_slot = false;
+    struct pg_store *store = pg_store_of(request->store);
+    struct pg_capture *capture = &store->capture;
+    capture->moving_slot = false;
+    if (!store->sql.capture.reading || !sql_lane_is_open(store->sql.reader))
+        return;
+    if (error->code)
+        pg_capture_fail(store, error);
+    else if (capture->logical.look_again)
+        pg_slot_look_up_publication(store);
 }
 
 void pg_slot_look_up_publication(struct pg_store *store)
 {
     struct pg_capture *capture = &store->capture;
+    capture->logical.look_again = capture->moving_slot; /* the one in flight may have been answered before */
     if (capture->moving_slot || !sql_lane_is_open(store->sql.reader))
         return;
     capture->moving_slot = true;

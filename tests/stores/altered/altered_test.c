@@ -3,17 +3,19 @@
  * tests/stores/altered/altered_test.c - a store whose server answers anything at all
  *
  * Each run connects a store through the altering proxy and calls all operations. Each may fail in any way, but it ends,
- * and nothing is read that is not there: a build with sanitizers sees that. OUTBOX_ALTERED_RUNS says how many runs
- * there are, OUTBOX_ALTERED_SEED which is the first: 10,000 runs are some ten minutes.
+ * and nothing is read that is not there: a build with sanitizers sees that. A store that captures the log has its
+ * stream altered as well. OUTBOX_ALTERED_RUNS says how many runs there are, OUTBOX_ALTERED_SEED which is the first:
+ * 10,000 runs are some ten minutes.
  */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "altering_proxy.h"
 #include "fixture.h"
 
-enum { RUNS = 200, TIMEOUT_MS = 250, PATIENCE_MS = 20000 };
+enum { RUNS = 200, CAPTURE_RUNS = 80, TIMEOUT_MS = 250, PATIENCE_MS = 20000 };
 
 static const struct outbox_column columns[] = {{"event_id", OUTBOX_COLUMN_OPTIONAL},
                                                {"aggregateid", 0},
@@ -22,10 +24,11 @@ static const struct outbox_column columns[] = {{"event_id", OUTBOX_COLUMN_OPTION
                                                {"created_at", OUTBOX_COLUMN_OPTIONAL}};
 
 struct altered {
+    const char *capture; /* the options; "": the store polls */
     struct sql_fixture fixture;
     struct altering_proxy proxy;
     struct loop_fixture_call call;
-    uint64_t seed, ended_well, failed;
+    uint64_t seed, ended_well, failed, rows;
 };
 
 static struct loop_fixture_call *next(struct altered *a)
@@ -69,13 +72,22 @@ static void touch(const struct outbox_value *value)
             seen = (uint8_t)(seen ^ ((const uint8_t *)value->as.data)[i]);
 }
 
+/* Of a log, again and again for a while: it is read between two claims. */
 static struct outbox_batch *claim(struct altered *a, uint32_t flags)
 {
-    struct outbox_claim claim = {.struct_size = sizeof claim, .flags = flags, .max_rows = 50, .max_bytes = 1 << 20};
-    obx_store_claim(a->fixture.store, &next(a)->call, TIMEOUT_MS, &claim);
-    struct outbox_batch *batch = wait_for(a) ? claim.batch : NULL;
+    int64_t end = fixture_now_ms() + (*a->capture ? TIMEOUT_MS : 0);
+    struct outbox_batch *batch = NULL;
+    bool well;
+    do {
+        struct outbox_claim claim = {.struct_size = sizeof claim, .flags = flags, .max_rows = 50, .max_bytes = 1 << 20};
+        obx_store_claim(a->fixture.store, &next(a)->call, TIMEOUT_MS, &claim);
+        well = wait_for(a);
+        batch = well ? claim.batch : NULL;
+        flags &= ~(uint32_t)OUTBOX_CLAIM_REWIND;
+    } while (well && !batch && fixture_now_ms() < end);
     for (uint32_t i = 0; batch && i < batch->rows * batch->columns; i++)
         touch(&batch->values[i]);
+    a->rows += batch ? batch->rows : 0;
     return batch;
 }
 
@@ -141,7 +153,9 @@ static void administrate(struct altered *a)
 static void relay(struct altered *a)
 {
     for (int i = 0; i < 4; i++) {
-        struct outbox_batch *batch = claim(a, i == 3 ? OUTBOX_CLAIM_ARM_WAKEUP : 0);
+        struct outbox_batch *batch = claim(a, i == 3                  ? OUTBOX_CLAIM_ARM_WAKEUP
+                                              : i == 0 && *a->capture ? OUTBOX_CLAIM_REWIND
+                                                                      : 0);
         if (!batch)
             continue;
         settle(a, batch);
@@ -162,12 +176,13 @@ static void stop(struct altered *a)
 
 static void run(struct altered *a)
 {
-    char port[12];
+    char port[12], yaml[200];
     snprintf(port, sizeof port, "%u", a->proxy.port);
+    snprintf(yaml, sizeof yaml, "%s  connect_timeout: 500ms\n%s", a->capture,
+             a->seed % 2 ? "" : "  stray_scan_interval: 10ms\n");
     atomic_store(&a->proxy.seed, a->seed);
-    fixture_reconfigure(
-        &a->fixture, &(struct server_place){.hosts = "127.0.0.1", .ports = port, .more = "sslmode=disable"},
-        a->seed % 2 ? "  connect_timeout: 500ms\n" : "  connect_timeout: 500ms\n  stray_scan_interval: 10ms\n");
+    fixture_reconfigure(&a->fixture,
+                        &(struct server_place){.hosts = "127.0.0.1", .ports = port, .more = "sslmode=disable"}, yaml);
     if (start(a, a->seed % 3) && a->seed % 3 && acquire(a))
         relay(a);
     administrate(a);
@@ -189,27 +204,55 @@ static bool client_crashes(void)
     return version && connector_c && version() < 30320;
 }
 
-Test(altered, store_survives_whatever_a_server_answers, .timeout = 7200)
+static void write_events(struct altered *a)
+{
+    const char *emit = "SELECT %s_emit('order', 'a', 'placed', 'x'::text)";
+    for (int i = 0; i < 3; i++)
+        if (strstr(a->capture, "wal"))
+            fixture_run(&a->fixture, emit);
+        else
+            fixture_insert(&a->fixture, a->fixture.sql, "a");
+}
+
+static void survive(const char *table, const char *capture, uint64_t runs)
 {
     static struct altered a;
+    uint64_t first = number_of("OUTBOX_ALTERED_SEED", 1);
     if (client_crashes())
         cr_skip_test("MariaDB Connector/C before 3.3.20 crashes on malformed answers");
-    uint64_t runs = number_of("OUTBOX_ALTERED_RUNS", RUNS), first = number_of("OUTBOX_ALTERED_SEED", 1);
-    fixture_open(&a.fixture, "altered", true, "");
+    runs = number_of("OUTBOX_ALTERED_RUNS", runs);
+    a = (struct altered){.capture = capture};
+    fixture_open(&a.fixture, table, true, capture);
     a.fixture.base.timeout_ms = PATIENCE_MS;
     altering_proxy_start(&a.proxy, BY_SERVER(&alter_postgres, &alter_mysql), server_port());
     for (a.seed = first; a.seed < first + runs; a.seed++) {
-        for (int i = 0; i < 3; i++)
-            fixture_insert(&a.fixture, a.fixture.sql, "a");
+        write_events(&a);
         run(&a);
     }
-    printf("# %llu runs, %llu of %llu messages altered; %llu operations succeeded, %llu failed\n",
+    printf("# %s: %llu runs, %llu of %llu messages altered; %llu operations succeeded, %llu failed, %llu rows\n", table,
            (unsigned long long)runs, (unsigned long long)atomic_load(&a.proxy.altered),
            (unsigned long long)atomic_load(&a.proxy.messages), (unsigned long long)a.ended_well,
-           (unsigned long long)a.failed);
+           (unsigned long long)a.failed, (unsigned long long)a.rows);
+    fflush(stdout);
     cr_assert_gt(atomic_load(&a.proxy.altered), runs);
     cr_assert_gt(a.ended_well, runs);
     cr_assert_gt(a.failed, runs);
+    cr_assert_gt(a.rows, runs / 4, "%llu rows", (unsigned long long)a.rows);
     altering_proxy_stop(&a.proxy);
     fixture_close(&a.fixture);
+}
+
+Test(altered, store_survives_whatever_a_server_answers, .timeout = 7200)
+{
+    survive("altered", "", RUNS);
+}
+
+Test(altered, capture_survives_whatever_a_server_answers, .timeout = 7200)
+{
+    if (server_kind() != POSTGRES) {
+        survive("altered_binlog", "  capture: binlog\n", CAPTURE_RUNS);
+        return;
+    }
+    survive("altered_wal", "  capture: wal\n", CAPTURE_RUNS);
+    survive("altered_logical", "  capture: logical\n  capture_rows: true\n", CAPTURE_RUNS);
 }

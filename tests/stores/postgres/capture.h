@@ -102,16 +102,26 @@ static inline int settle(struct sql_fixture *fixture, const struct outbox_span *
     return code;
 }
 
-static inline int spool(struct sql_fixture *fixture, const struct outbox_span *span, int64_t low)
+/* refused: how many became dead letters is added to it; NULL: do not count. */
+static inline int spool_counting(struct sql_fixture *fixture, const struct outbox_span *span, int64_t low,
+                                 uint64_t *refused)
 {
-    struct outbox_spool spool = {
-        .struct_size = sizeof spool, .span_count = 1, .spans = span, .low = {.major = (uint64_t)low}};
+    struct outbox_spool spool = {.struct_size = sizeof spool,
+                                 .span_count = 1,
+                                 .spans = span,
+                                 .low = {.major = (uint64_t)low},
+                                 .refused = refused};
     struct loop_fixture_call call = {0};
     loop_fixture_reset(&call);
     obx_store_spool(fixture->store, &call.call, 0, &spool);
     int code = loop_fixture_wait(&fixture->base, &call);
     fixture->error = call.error;
     return code;
+}
+
+static inline int spool(struct sql_fixture *fixture, const struct outbox_span *span, int64_t low)
+{
+    return spool_counting(fixture, span, low, NULL);
 }
 
 static inline int64_t sequence(struct sql_fixture *fixture)

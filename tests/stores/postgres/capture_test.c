@@ -233,3 +233,77 @@ Test(capture, an_event_comes_when_its_commit_is_visible)
     session_close(writer);
     close_capture(&fixture);
 }
+
+/* ---- what the table refuses -------------------------------------------------------------------------------------- */
+
+#define SHORT " ALTER aggregateid TYPE varchar(2)"
+
+/* The table was altered by hand, and the value of an event does not fit. */
+Test(capture, refused_events_are_dead_letters_and_the_others_are_spooled)
+{
+    struct sql_fixture fixture;
+    uint64_t refused = 0;
+    open_capture(&fixture, "cap_refused");
+    fixture_run(&fixture, "ALTER TABLE %s" SHORT);
+    fixture_begin(&fixture);
+    emit(&fixture, "a");
+    emit(&fixture, "long");
+    emit(&fixture, "b");
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 10);
+    cr_assert_eq(batch->rows, 3);
+    const struct outbox_span all = {batch, 0, 3};
+    cr_assert_eq(spool_counting(&fixture, &all, BASE + 3, &refused), 0, "%s", fixture.error.text);
+    obx_store_release(fixture.store, batch);
+    cr_assert_eq(refused, 1);
+    cr_assert_eq(fixture_run(&fixture, "SELECT count(*) FROM %s_dead WHERE aggregateid = 'long' AND payload = 'x' AND "
+                                       "reason ~ concat('^', event_id, ': .*value too long')"),
+                 1);
+    cr_assert_eq(fixture_run(&fixture, "SELECT count(*) FROM %s_dead"), 1);
+    fixture_begin_again(&fixture);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "ab");
+    close_capture(&fixture);
+}
+
+/* The relay died after the dead letter was committed, before the position was: the next one knows the event as done. */
+Test(capture, a_refused_event_is_one_dead_letter)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_once");
+    fixture_run(&fixture, "ALTER TABLE %s" SHORT);
+    fixture_begin(&fixture);
+    emit(&fixture, "long");
+    emit(&fixture, "b");
+    fixture_run(&fixture, "CREATE TABLE %s_before AS SELECT * FROM %s_position");
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 10);
+    cr_assert_eq(spool(&fixture, &(struct outbox_span){batch, 0, 1}, BASE + 1), 0, "%s", fixture.error.text);
+    obx_store_release(fixture.store, batch);
+    fixture_stop(&fixture);
+    fixture_run(&fixture, "UPDATE %s_position p SET log_position = b.log_position, log_index = b.log_index, sequence = "
+                          "b.sequence FROM %s_before b");
+    fixture_begin(&fixture);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "b");
+    cr_assert_eq(fixture_run(&fixture, "SELECT count(*) FROM %s_dead"), 1);
+    fixture_run(&fixture, "DROP TABLE %s_before");
+    close_capture(&fixture);
+}
+
+Test(capture, an_event_that_the_dead_letters_refuse_as_well_keeps_the_log)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_both");
+    fixture_run(&fixture, "ALTER TABLE %s" SHORT);
+    fixture_run(&fixture, "ALTER TABLE %s_dead" SHORT);
+    fixture_begin(&fixture);
+    emit(&fixture, "long");
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 1);
+    const struct outbox_span all = {batch, 0, 1};
+    cr_assert_eq(spool(&fixture, &all, BASE + 1), OUTBOX_E_AGAIN, "%s", fixture.error.text);
+    cr_assert(strstr(fixture.error.text, "the spool and the dead-letter table refuse event "), "%s",
+              fixture.error.text);
+    cr_assert_eq(sequence(&fixture), 0);
+    fixture_run(&fixture, "ALTER TABLE %s_dead ALTER aggregateid TYPE text");
+    cr_assert_eq(spool(&fixture, &all, BASE + 1), 0, "%s", fixture.error.text);
+    obx_store_release(fixture.store, batch);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "");
+    close_capture(&fixture);
+}
