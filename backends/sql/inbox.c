@@ -13,6 +13,11 @@ static void append_inbox(struct obx_sql_text *sql, const char *schema)
     obx_sql_text_table(sql, schema && *schema ? schema : NULL, "outbox_inbox");
 }
 
+static void append_positions(struct obx_sql_text *sql, const char *schema)
+{
+    obx_sql_text_table(sql, schema && *schema ? schema : NULL, "outbox_inbox_position");
+}
+
 /* ---- Postgres ---------------------------------------------------------------------------------------------------- */
 
 /* Tables and functions are created in the current schema; SET ... FROM CURRENT then fixes search_path in the functions.
@@ -98,11 +103,24 @@ static const char postgres_prune[] =
     "    RETURN removed;\n"
     "END $function$";
 
-static const char postgres_probe[] = "SELECT event_id, received_on, consumer FROM outbox_inbox LIMIT 0";
+/* Level 2: one row for each partition, updated in each transaction; room for that in its page. */
+static const char postgres_positions[] = "CREATE TABLE IF NOT EXISTS outbox_inbox_position (\n"
+                                         "    consumer text NOT NULL,\n"
+                                         "    topic text NOT NULL,\n"
+                                         "    part integer NOT NULL,\n"
+                                         "    partitions integer NOT NULL,\n"
+                                         "    next_offset bigint NOT NULL,\n"
+                                         "    window_offset bigint NOT NULL,\n"
+                                         "    PRIMARY KEY (consumer, topic, part)\n"
+                                         ") WITH (fillfactor = 20)";
+
+static const char postgres_probe[] = "SELECT event_id, received_on, i.consumer, topic, part, partitions, next_offset, "
+                                     "window_offset FROM outbox_inbox i, outbox_inbox_position LIMIT 0";
 
 static bool postgres(struct obx_sql_text *sql, const char *schema, unsigned index)
 {
-    static const char *const fixed[] = {postgres_table, postgres_index, postgres_take, postgres_prune, postgres_probe};
+    static const char *const fixed[] = {postgres_table, postgres_index,     postgres_take,
+                                        postgres_prune, postgres_positions, postgres_probe};
     if (index == 0)
         postgres_path(sql, schema);
     else if (index <= sizeof fixed / sizeof *fixed)
@@ -117,6 +135,8 @@ static void postgres_grants(struct obx_sql_text *sql, const char *schema)
     obx_sql_text_format(sql, "-- each consumer\nGRANT USAGE ON SCHEMA %n TO \"consumer\";\nGRANT SELECT, INSERT ON ",
                         schema && *schema ? schema : "public");
     append_inbox(sql, schema);
+    obx_sql_text_puts(sql, " TO \"consumer\";\n-- for level 2\nGRANT SELECT, INSERT, UPDATE ON ");
+    append_positions(sql, schema);
     obx_sql_text_puts(sql, " TO \"consumer\";\n-- only to prune\nGRANT SELECT, DELETE ON ");
     append_inbox(sql, schema);
     obx_sql_text_puts(sql, " TO \"consumer\";");
@@ -137,8 +157,19 @@ static bool mysql(struct obx_sql_text *sql, const char *schema, unsigned index)
                                "    PRIMARY KEY (event_id, consumer),\n    KEY received_on (received_on)\n"
                                ") ENGINE = InnoDB");
     } else if (index == 1) {
-        obx_sql_text_puts(sql, "SELECT event_id, consumer, received_on, call_id FROM ");
+        obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
+        append_positions(sql, schema);
+        obx_sql_text_puts(sql, " (\n    consumer VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,\n"
+                               "    topic VARCHAR(249) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,\n"
+                               "    part INT NOT NULL,\n    partitions INT NOT NULL,\n"
+                               "    next_offset BIGINT NOT NULL,\n    window_offset BIGINT NOT NULL,\n"
+                               "    PRIMARY KEY (consumer, topic, part)\n) ENGINE = InnoDB");
+    } else if (index == 2) {
+        obx_sql_text_puts(sql, "SELECT event_id, i.consumer, received_on, call_id, topic, part, partitions, "
+                               "next_offset, window_offset FROM ");
         append_inbox(sql, schema);
+        obx_sql_text_puts(sql, " i, ");
+        append_positions(sql, schema);
         obx_sql_text_puts(sql, " LIMIT 0");
     } else {
         return false;
@@ -151,6 +182,8 @@ static void mysql_grants(struct obx_sql_text *sql, const char *schema)
     obx_sql_text_puts(sql, "-- each consumer; UPDATE since a duplicate is an INSERT that changes nothing\n"
                            "GRANT SELECT, INSERT, UPDATE ON ");
     append_inbox(sql, schema);
+    obx_sql_text_puts(sql, " TO 'consumer'@'%';\n-- for level 2\nGRANT SELECT, INSERT, UPDATE ON ");
+    append_positions(sql, schema);
     obx_sql_text_puts(sql, " TO 'consumer'@'%';\n-- only to prune\nGRANT SELECT, DELETE ON ");
     append_inbox(sql, schema);
     obx_sql_text_puts(sql, " TO 'consumer'@'%';");

@@ -18,6 +18,7 @@
 
 #include <outbox/error.h>
 #include <outbox/event.h>
+#include <outbox/window.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -113,6 +114,40 @@ OUTBOX_API int outbox_pg_emit(PGconn *pg, const char *table, const struct outbox
  */
 OUTBOX_API int outbox_pg_inbox_take(PGconn *pg, const char *consumer, const struct outbox_bytes *ids, size_t count,
                                     bool *is_new, struct outbox_error *error);
+
+/*
+ * For consumers of Kafka, the inbox of level 2: open the window of a partition, by its row in the table that
+ * 'outbox init --inbox' creates; see outbox/window.h and docs/INBOX.md.
+ *
+ * pg      an open connection, not in pipeline mode
+ * place   the partition, and who reads it; copied
+ * window  gets the window, which the caller closes with outbox_window_close()
+ * error   gets the reason of a failure; may be NULL
+ *
+ * Returns OUTBOX_OK or
+ *     INVALID        an argument; nothing was sent
+ *     UNSUPPORTED    partitions were added: an event that is sent again may be in another partition
+ *     NOT_FOUND      there is no inbox; or the broker has removed messages that this consumer has not applied
+ *     PERMISSION, AGAIN, TIMEOUT, NOT_CONNECTED, NO_MEMORY
+ *
+ * Blocks until the server has answered: one round trip. One thread at a time for each connection.
+ */
+OUTBOX_API int outbox_pg_window_open(PGconn *pg, const struct outbox_window_place *place, struct outbox_window **window,
+                                     struct outbox_error *error);
+
+/*
+ * Write the row of a window in the transaction that applies its messages, once, before the commit. Without a message
+ * since the last save nothing is sent.
+ *
+ * Returns OUTBOX_OK or
+ *     INVALID        an argument is NULL, or no transaction is open; nothing was sent
+ *     FENCED         another consumer has changed the row, or an earlier transaction of this one was not committed
+ *     NOT_FOUND, PERMISSION, READ_ONLY, FULL, AGAIN, TIMEOUT, NOT_CONNECTED
+ * After an error roll back, close the window and open it again.
+ *
+ * Blocks until the server has answered: one round trip. One thread at a time for each connection and window.
+ */
+OUTBOX_API int outbox_pg_window_save(PGconn *pg, struct outbox_window *window, struct outbox_error *error);
 
 #ifdef __cplusplus
 }

@@ -54,6 +54,7 @@ struct session *fixture_open(void)
     write_configuration();
     struct session *session = client_open(NULL);
     client_run(session, "DROP TABLE IF EXISTS outbox_inbox");
+    client_run(session, "DROP TABLE IF EXISTS outbox_inbox_position");
     fixture_init("", NULL, 0);
     return session;
 }

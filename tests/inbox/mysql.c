@@ -2,7 +2,7 @@
 /* tests/inbox/mysql.c - the inbox of a consumer on MySQL and MariaDB */
 #include <outbox/mysql.h>
 
-#include "fixture.h"
+#include "window_row.h"
 
 const char client_begin[] = "BEGIN", client_begin_repeatable[] = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
 const char client_store[] = "{ plugin: mysql, host: 127.0.0.1, port: \"${OUTBOX_TEST_MYSQL_PORT}\", user: outbox, "
@@ -57,6 +57,17 @@ int client_take(struct session *session, const char *consumer, const struct outb
 int client_take_unconnected(const char *consumer, struct outbox_error *error)
 {
     return outbox_mysql_inbox_take(NULL, consumer, NULL, 0, NULL, error);
+}
+
+int client_window_open(struct session *session, const struct outbox_window_place *place, struct outbox_window **window,
+                       struct outbox_error *error)
+{
+    return outbox_mysql_window_open(session->mysql, place, window, error);
+}
+
+int client_window_save(struct session *session, struct outbox_window *window, struct outbox_error *error)
+{
+    return outbox_mysql_window_save(session->mysql, window, error);
 }
 
 /* As docs/INBOX.md has it. READ COMMITTED: a prune locks no gap that a consumer inserts into. */

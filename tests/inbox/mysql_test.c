@@ -76,6 +76,9 @@ Test(mysql, the_printed_grants_are_enough)
     run(consumer, "BEGIN");
     expect_take(consumer, "billing", "110", 1, 2, 1);
     expect_take(consumer, "billing", "01", 1, 3);
+    run(consumer, "INSERT INTO outbox_inbox_position (consumer, topic, part, partitions, next_offset, window_offset) "
+                  "VALUES ('billing', 'orders', 0, 1, 1, 0)");
+    run(consumer, "UPDATE outbox_inbox_position SET next_offset = 2 WHERE consumer = 'billing' AND next_offset = 1");
     run(consumer, "COMMIT");
     cr_assert_eq(client_prune(consumer), 0);
     client_close(consumer);

@@ -2,7 +2,7 @@
 /* tests/inbox/postgres.c - the inbox of a consumer on Postgres */
 #include <outbox/postgres.h>
 
-#include "fixture.h"
+#include "window_row.h"
 
 const char client_begin[] = "BEGIN", client_begin_repeatable[] = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 const char client_store[] = "{ plugin: postgres, dsn: \"${OUTBOX_TEST_PG}\" }";
@@ -59,6 +59,17 @@ int client_take(struct session *session, const char *consumer, const struct outb
 int client_take_unconnected(const char *consumer, struct outbox_error *error)
 {
     return outbox_pg_inbox_take(NULL, consumer, NULL, 0, NULL, error);
+}
+
+int client_window_open(struct session *session, const struct outbox_window_place *place, struct outbox_window **window,
+                       struct outbox_error *error)
+{
+    return outbox_pg_window_open(session->pg, place, window, error);
+}
+
+int client_window_save(struct session *session, struct outbox_window *window, struct outbox_error *error)
+{
+    return outbox_pg_window_save(session->pg, window, error);
 }
 
 int64_t client_prune(struct session *session)

@@ -122,6 +122,9 @@ Test(postgres, the_printed_grants_are_enough)
     struct session *consumer = client_open("consumer");
     run(consumer, "BEGIN");
     expect_take(consumer, "billing", "10", 1, 1);
+    run(consumer, "INSERT INTO outbox_inbox_position (consumer, topic, part, partitions, next_offset, window_offset) "
+                  "VALUES ('billing', 'orders', 0, 1, 1, 0)");
+    run(consumer, "UPDATE outbox_inbox_position SET next_offset = 2 WHERE consumer = 'billing' AND next_offset = 1");
     run(consumer, "COMMIT");
     cr_assert_eq(client_prune(consumer), 0);
     cr_assert_eq(client_run(consumer, "UPDATE outbox_inbox SET consumer = 'x'"), INT64_MIN);
@@ -134,7 +137,7 @@ Test(postgres, the_printed_script_makes_the_same_inbox)
     struct session *a = fixture_open();
     char script[8000];
     fixture_init("--print-sql", script, sizeof script);
-    run(a, "DROP TABLE outbox_inbox");
+    run(a, "DROP TABLE outbox_inbox, outbox_inbox_position");
     run(a, "DROP FUNCTION outbox_inbox_take");
     run(a, "DROP FUNCTION outbox_inbox_prune");
     run(a, script);

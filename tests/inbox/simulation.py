@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Which designs of an inbox apply every event once? simulation.py [--runs N] [--seed S] [CASE ...]
+"""Which designs of an inbox apply every event once? simulation.py [--runs N] [--seed S] [--tool T] [CASE ...]
 
 A run makes a random history: rows with ids in insert order that commit late or roll back, a relay that publishes only a
 part of what is in flight, is killed and sends again, a hung relay whose messages arrive long after, blocked keys, dead
@@ -15,7 +15,9 @@ import random
 import sys
 from collections import namedtuple
 
-Message = namedtuple("Message", "position key event low")  # position None: a row with an id chosen by hand
+from windows import C, Python
+
+Message = namedtuple("Message", "position key event low owner")  # position None: a row with an id chosen by hand
 
 
 class Row:
@@ -35,6 +37,7 @@ class Options:
     add_partitions = False
     by_hand = None           # rows far below all others: "position" or "no position" in their messages
     low_ignores = None       # a wrong low mark: "open transactions" or "blocked rows"
+    failover = None          # "complete": the new server has another identity; "lost commits": it uses ids again
 
     def __init__(self, **changes):
         for name, value in changes.items():
@@ -53,6 +56,7 @@ class History:
         self.truth = {row.event for row in self.table.values()}
         self.next_position = 1000
         self.claimed, self.in_flight, self.dead, self.hung = set(), [], [], []
+        self.source, self.epoch, self.nonce, self.highest = 1, 1, 1, 0
         self.doomed = {e for e in self.truth if options.dead_letters and self.chance(.08)}
         self.relay()
 
@@ -86,10 +90,13 @@ class History:
             rows = [row for row in rows if row.blocked_until <= self.now]
         return min([row.position for row in rows], default=self.next_position)
 
-    def publish(self, row, low):
+    def owner(self):
+        return self.source, self.epoch, self.nonce
+
+    def publish(self, row, low, owner=None):
         partition = row.key * 7919 % self.partitions
         position = None if row.by_hand and self.options.by_hand == "no position" else row.position
-        self.log.setdefault(partition, []).append(Message(position, row.key, row.event, low))
+        self.log.setdefault(partition, []).append(Message(position, row.key, row.event, low, owner or self.owner()))
 
     def claim(self):
         visible = [row for row in self.table.values() if row.committed <= self.now]
@@ -119,16 +126,39 @@ class History:
 
     def hang(self):
         if self.in_flight and self.chance(.1):
-            self.hung.append(([row for row, _ in self.in_flight], self.low()))
+            self.hung.append(([row for row, _ in self.in_flight], self.low(), self.owner()))
+            if self.chance(.5):
+                self.take_over()
         if self.hung and self.chance(.1):
-            rows, low = self.hung.pop(0)
+            rows, low, owner = self.hung.pop(0)
             for row in rows:
-                self.publish(row, low)
+                self.publish(row, low, owner)
+
+    def take_over(self):
+        """Of another relay, or of the same after a restart: what was published but not settled is sent again."""
+        self.epoch, self.nonce = self.epoch + 1, self.nonce + 1
+        self.claimed, self.in_flight = set(), []
+
+    def fail_over(self):
+        self.take_over()
+        if self.options.failover == "complete":
+            self.source += 1
+            return
+        self.epoch -= 1  # the acquire was lost, too
+        lost = [row for row in self.table.values() if row.committed > self.now - 10]
+        mark = min(self.low(), self.highest + 1)
+        for row in lost:
+            self.truth.discard(row.event)
+            del self.table[row.position]
+        for position in range(max(101, mark - 8), mark):  # other events get the ids of those that were settled last
+            self.truth.add(position + 5000)
+            self.table[position] = Row(position, self.random.randrange(self.keys), self.now + 1, position + 5000)
 
     def settle(self):
         published = next((i for i, (_, sent) in enumerate(self.in_flight) if not sent), len(self.in_flight))
         for row, _ in self.in_flight[:self.random.randint(0, published)]:
             self.table.pop(row.position, None)
+            self.highest = max(self.highest, row.position)
             self.claimed.discard(row.position)
             self.in_flight = [entry for entry in self.in_flight if entry[0] is not row]
 
@@ -151,8 +181,10 @@ class History:
             self.send()
             if self.options.zombie:
                 self.hang()
-            if self.chance(.15):  # killed; what was published but not settled is sent again
-                self.claimed, self.in_flight = set(), []
+            if self.chance(.15):  # killed
+                self.take_over()
+            if self.options.failover and step == 12:
+                self.fail_over()
             self.settle()
             self.replay()
             if not (self.table or self.dead or self.in_flight or self.hung):
@@ -265,6 +297,77 @@ class Window(EventIds):
         return self.rows[partition][2] if self.reread and partition in self.rows else offset
 
 
+class Level2(EventIds):
+    """The window of the library, or of the Python module: outbox_window_judge(), and the row. Level 1 beside it."""
+    def __init__(self, make=Python, rows=None, fenced=True, nonces=True):
+        super().__init__()
+        self.make, self.rows, self.fenced, self.nonces, self.windows = make, {} if rows is None else rows, fenced, nonces, {}
+
+    def resume_at(self, partition, offset):
+        if partition not in self.windows:
+            self.windows[partition] = self.make()
+        return self.windows[partition].open(self.rows.get(partition))
+
+    def first(self, partition, offset, message):
+        if partition not in self.windows:
+            self.resume_at(partition, offset)
+        source, epoch, nonce = message.owner
+        header = "%x.%x-%x.%x.%x" % (source, epoch, nonce if self.nonces else 1, message.position, message.low)
+        verdict = self.windows[partition].judge(offset, header, "00000000-0000-4000-8000-%012x" % message.event)
+        assert not verdict.startswith("error"), verdict
+        return super().first(partition, offset, message) if verdict == "by id" else verdict == "new"
+
+    def commit(self):
+        for partition, window in self.windows.items():
+            self.save(partition, window)
+        super().commit()
+
+    def save(self, partition, window):
+        """False: another consumer has changed the row."""
+        saved, row = window.saved(), window.save()
+        if row and self.fenced and saved != self.rows.get(partition, (-1, 0))[0]:
+            return False
+        if row:
+            self.rows[partition] = row
+        return True
+
+    def crash(self):
+        super().crash()
+        for window in self.windows.values():
+            window.close()
+        self.windows = {}
+
+
+def consume_in_two(history, make, fenced, seed):
+    """Two consumers; partitions move between them, also in the middle of a batch: the former owner does not know."""
+    r, rows, applied, seen = random.Random(seed), {}, [], {}
+    consumers = [Level2(make, rows, fenced), Level2(make, rows, fenced)]
+    places = [{}, {}]  # of each consumer: where it reads a partition, and what it applies with the next commit
+    for consumer in consumers:
+        consumer.seen = seen
+    while any(rows.get(p, (0, 0))[0] < len(log) for p, log in history.log.items()):
+        number, partition = r.randrange(2), r.choice(list(history.log))
+        consumer, place = consumers[number], places[number]
+        if partition not in place:
+            if r.random() < .2:  # assigned
+                place[partition] = (consumer.resume_at(partition, 0), [])
+            continue
+        offset, batch = place[partition]
+        if r.random() < .6 and offset < len(history.log[partition]):
+            message = history.log[partition][offset]
+            if consumer.first(partition, offset, message):
+                batch.append(message.event)
+            place[partition] = (offset + 1, batch)
+        elif r.random() < .9 and consumer.save(partition, consumer.windows[partition]):
+            EventIds.commit(consumer)
+            applied += batch
+            place[partition] = (offset, [])
+        else:  # killed, or fenced
+            consumer.crash()
+            place.clear()
+    return applied
+
+
 def consume(history, design, seed):
     """Returns the events that were applied, in order."""
     r = random.Random(seed)
@@ -340,12 +443,36 @@ CASES = [  # name, design, options, what must come out
     ("window in memory, not read again", lambda h: Window(reread=False), ZOMBIE, "twice"),
     ("window in memory, partitions added", Window, {"add_partitions": True, **ZOMBIE}, "twice"),
 ]
+LEVEL_2 = [
+    ("level 2", {}, "right"),
+    ("level 2, hung relay", ZOMBIE, "right"),
+    ("level 2, long transactions", {"long_transactions": True, **ZOMBIE}, "right"),
+    ("level 2, order: none, blocked keys", {"order": False, "blocked": True, **ZOMBIE}, "right"),
+    ("level 2, dead letters with a new id", {"dead_letters": "new id", **ZOMBIE}, "right"),
+    ("level 2, ids by hand", {"by_hand": "position", **ZOMBIE}, "right"),
+    ("level 2, failover to another server", {"failover": "complete"}, "right"),
+    ("level 2, failover that lost commits", {"failover": "lost commits"}, "nothing lost"),
+    ("level 2, partitions added", {"add_partitions": True, **ZOMBIE}, "twice"),
+    ("level 2, dead letters with the same id", {"dead_letters": "same id"}, "lost"),
+]
+
+
+def level_2(make, language):
+    """The cases of one implementation, and designs that differ from it in one rule."""
+    cases = [(name + ", " + language, lambda h: Level2(make), options, expected) for name, options, expected in LEVEL_2]
+    return cases + [
+        ("level 2, ownership without a nonce, " + language, lambda h: Level2(make, nonces=False), {"failover": "lost commits"}, "lost"),
+        ("level 2, two consumers, " + language, (make, True), ZOMBIE, "right"),
+        ("level 2, two consumers, the row is not compared, " + language, (make, False), ZOMBIE, "twice"),
+    ]
 
 
 def one_run(make, options, seed):
     history = History(seed, Options(**options))
-    design = make(history) if not isinstance(make, type) else make()
-    applied = consume(history, design, seed)
+    if isinstance(make, tuple):
+        applied = consume_in_two(history, *make, seed)
+    else:
+        applied = consume(history, make(history) if not isinstance(make, type) else make(), seed)
     published = sum(len(messages) for messages in history.log.values())
     return (len(history.truth - set(applied)), len(applied) - len(set(applied)), published - len(history.truth))
 
@@ -359,16 +486,21 @@ def run_case(make, options, expected, seeds):
         if missing or double:
             wrong = wrong or seed
     summary = "%d duplicates, lost %d, twice %d%s" % (repeated, lost, twice, ", first in run %d" % wrong if wrong else "")
-    return summary, repeated > 0 and {"right": not lost and not twice, "lost": lost > 0, "twice": twice > 0}[expected]
+    return summary, repeated > 0 and {"right": not lost and not twice, "nothing lost": not lost, "lost": lost > 0,
+                                      "twice": twice > 0}[expected]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--runs", type=int, default=80)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tool", help="window_tool, for the cases of level 2 in C")
     parser.add_argument("cases", nargs="*", help="parts of names; all cases by default")
     arguments = parser.parse_args()
-    chosen = [case for case in CASES if not arguments.cases or any(part in case[0] for part in arguments.cases)]
+    cases = CASES + level_2(Python, "Python")
+    if arguments.tool:
+        cases += level_2(lambda: C(arguments.tool), "C")
+    chosen = [case for case in cases if not arguments.cases or any(part in case[0] for part in arguments.cases)]
     failed = 0
     print("1..%d" % len(chosen))
     for number, (name, make, options, expected) in enumerate(chosen, 1):

@@ -16,13 +16,13 @@ struct inbox_attempt inbox_attempt(const char *consumer)
     return attempt;
 }
 
-static bool name_is_valid(const char *consumer)
+bool inbox_name_is_valid(const char *name, size_t most)
 {
-    size_t size = strnlen(consumer, INBOX_CONSUMER_MAX + 1);
+    size_t size = strnlen(name, most + 1);
     for (size_t i = 0; i < size; i++)
-        if (consumer[i] < '!' || consumer[i] > '~')
+        if (name[i] < '!' || name[i] > '~')
             return false;
-    return size >= 1 && size <= INBOX_CONSUMER_MAX;
+    return size >= 1 && size <= most;
 }
 
 int inbox_check_arguments(const void *connection, const char *consumer, const struct outbox_bytes *ids, size_t count,
@@ -33,7 +33,7 @@ int inbox_check_arguments(const void *connection, const char *consumer, const st
         missing = !ids ? "ids" : !is_new ? "is_new" : NULL;
     if (missing)
         return outbox_error_set(error, OUTBOX_E_INVALID, "%s: %s is NULL", inbox_attempt(consumer).text, missing);
-    if (!name_is_valid(consumer))
+    if (!inbox_name_is_valid(consumer, INBOX_CONSUMER_MAX))
         return outbox_error_set(error, OUTBOX_E_INVALID,
                                 "take the events of a consumer: its name has 1 to %d printable ASCII characters "
                                 "without spaces",
@@ -44,12 +44,12 @@ int inbox_check_arguments(const void *connection, const char *consumer, const st
     return OUTBOX_OK;
 }
 
-int inbox_no_transaction(const char *consumer, struct outbox_error *error)
+int inbox_no_transaction(const char *what, struct outbox_error *error)
 {
     return outbox_error_set(error, OUTBOX_E_INVALID,
                             "%s: no transaction is open; begin the one that applies the events first, or they are lost "
                             "after a crash",
-                            inbox_attempt(consumer).text);
+                            what);
 }
 
 int inbox_bad_answer(const char *consumer, const char *what, struct outbox_error *error)

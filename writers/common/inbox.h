@@ -30,8 +30,10 @@ struct inbox_attempt inbox_attempt(const char *consumer);
 /* OUTBOX_OK or INVALID. `connection` is only compared with NULL. */
 int inbox_check_arguments(const void *connection, const char *consumer, const struct outbox_bytes *ids, size_t count,
                           const bool *is_new, struct outbox_error *error);
-/* Fills error and returns INVALID: the caller has not begun a transaction. */
-int inbox_no_transaction(const char *consumer, struct outbox_error *error);
+/* 1 to `most` printable ASCII characters without spaces. */
+bool inbox_name_is_valid(const char *name, size_t most);
+/* Fills error and returns INVALID: the caller has not begun a transaction. what: the attempt. */
+int inbox_no_transaction(const char *what, struct outbox_error *error);
 /* Fills error and returns SCHEMA: the database answered in another form than the inbox does. */
 int inbox_bad_answer(const char *consumer, const char *what, struct outbox_error *error);
 

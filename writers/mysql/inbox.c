@@ -10,7 +10,7 @@
  * ON DUPLICATE KEY UPDATE and not INSERT IGNORE, which would turn other errors into duplicates. Ids go in sorted, so
  * that sessions with the same ids wait for each other in one order; deadlocks by gap locks remain, and are AGAIN.
  */
-#include <outbox/mysql.h>
+#include "inbox_error.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,17 +36,27 @@ struct call {
     unsigned count;
 };
 
-static int fail(struct call *call)
+int mys_inbox_check_transaction(const MYSQL *mysql, const char *what, struct outbox_error *error)
+{
+    bool each_commits =
+        (mysql->server_status & (SERVER_STATUS_IN_TRANS | SERVER_STATUS_AUTOCOMMIT)) == SERVER_STATUS_AUTOCOMMIT;
+    return each_commits ? inbox_no_transaction(what, error) : OUTBOX_OK;
+}
+
+int mys_inbox_fail(MYSQL *mysql, const char *what, const char *missing, struct outbox_error *error)
 {
     struct outbox_error own;
-    const struct inbox_attempt what = inbox_attempt(call->consumer);
-    mys_error_of(&own, what.text, call->mysql);
+    mys_error_of(&own, what, mysql);
     if (own.code == OUTBOX_E_NOT_FOUND && own.native == 1146)
-        outbox_error_set(&own, OUTBOX_E_NOT_FOUND, "%s: there is no table outbox_inbox; run 'outbox init --inbox'",
-                         what.text);
-    if (call->error)
-        *call->error = own;
+        outbox_error_set(&own, OUTBOX_E_NOT_FOUND, "%s: there is no %s; run 'outbox init --inbox'", what, missing);
+    if (error)
+        *error = own;
     return own.code;
+}
+
+static int fail(struct call *call)
+{
+    return mys_inbox_fail(call->mysql, inbox_attempt(call->consumer).text, "table outbox_inbox", call->error);
 }
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
@@ -183,9 +193,8 @@ int outbox_mysql_inbox_take(MYSQL *mysql, const char *consumer, const struct out
     struct call call = {.mysql = mysql, .consumer = consumer, .error = error, .is_new = is_new};
     struct inbox_id *sorted = NULL;
     int code = inbox_check_arguments(mysql, consumer, ids, count, is_new, error);
-    if (!code &&
-        (mysql->server_status & (SERVER_STATUS_IN_TRANS | SERVER_STATUS_AUTOCOMMIT)) == SERVER_STATUS_AUTOCOMMIT)
-        code = inbox_no_transaction(consumer, error);
+    if (!code)
+        code = mys_inbox_check_transaction(mysql, inbox_attempt(consumer).text, error);
     if (code || !count)
         return code;
     code = inbox_parse_sorted(consumer, ids, count, &sorted, error);

@@ -5,7 +5,7 @@
  * One call of the function outbox_inbox_take() that 'outbox init --inbox' creates: ids as a binary uuid[], the answer
  * as a binary boolean[]. The whole answer is validated before any of it is used.
  */
-#include <outbox/postgres.h>
+#include "inbox_error.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,8 @@
 #include "inbox.h"
 #include "error.h"
 #include "params.h"
+
+#define TAKE "function outbox_inbox_take(text, uuid[])"
 
 enum { OID_BOOLS = 1000, OID_BOOL = 16, OID_UUIDS = 2951, OID_UUID = 2950 };
 /* A one-dimensional array: dimensions, null flag, element type, count, lower bound; then size and bytes of each. */
@@ -60,20 +62,18 @@ static const char *shape_fault(const PGresult *result, size_t count)
     return NULL;
 }
 
-static int fail(PGconn *pg, const char *consumer, const PGresult *result, struct outbox_error *error)
+int pg_inbox_fail(const PGconn *pg, const char *what, const PGresult *result, const char *missing,
+                  struct outbox_error *error)
 {
-    const struct inbox_attempt what = inbox_attempt(consumer);
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     struct outbox_error own;
-    if (state && !strcmp(state, "42883"))
-        pg_fail(&own, OUTBOX_E_NOT_FOUND,
-                "%s: there is no function outbox_inbox_take(text, uuid[]) in the search path (%s); run 'outbox init "
-                "--inbox'",
-                what.text, state);
+    if (state && (!strcmp(state, "42883") || !strcmp(state, "42P01")))
+        pg_fail(&own, OUTBOX_E_NOT_FOUND, "%s: there is no %s in the search path (%s); run 'outbox init --inbox'", what,
+                missing, state);
     else if (state)
-        pg_error_of_result(&own, what.text, result);
+        pg_error_of_result(&own, what, result);
     else
-        pg_error_of_conn(&own, what.text, pg);
+        pg_error_of_conn(&own, what, pg);
     if (error)
         *error = own;
     return own.code;
@@ -91,7 +91,7 @@ static int call_function(PGconn *pg, const char *consumer, const char *array, si
     const char *fault = answered ? shape_fault(result, count) : NULL;
     int code = OUTBOX_OK;
     if (!answered)
-        code = fail(pg, consumer, result, error);
+        code = pg_inbox_fail(pg, inbox_attempt(consumer).text, result, TAKE, error);
     else if (fault)
         code = inbox_bad_answer(consumer, fault, error);
     for (size_t i = 0; !code && i < count; i++)
@@ -100,17 +100,17 @@ static int call_function(PGconn *pg, const char *consumer, const char *array, si
     return code;
 }
 
-static int check_transaction(PGconn *pg, const char *consumer, struct outbox_error *error)
+int pg_inbox_check_transaction(const PGconn *pg, const char *what, struct outbox_error *error)
 {
     switch (PQtransactionStatus(pg)) {
     case PQTRANS_INTRANS:
         return OUTBOX_OK;
     case PQTRANS_IDLE:
-        return inbox_no_transaction(consumer, error);
+        return inbox_no_transaction(what, error);
     case PQTRANS_UNKNOWN:
-        return fail(pg, consumer, NULL, error);
+        return pg_inbox_fail(pg, what, NULL, TAKE, error);
     default:
-        return pg_fail(error, OUTBOX_E_INVALID, "%s: %s", inbox_attempt(consumer).text,
+        return pg_fail(error, OUTBOX_E_INVALID, "%s: %s", what,
                        PQtransactionStatus(pg) == PQTRANS_INERROR ? "the transaction has failed; roll it back"
                                                                   : "a query is in progress on this connection");
     }
@@ -121,7 +121,7 @@ int outbox_pg_inbox_take(PGconn *pg, const char *consumer, const struct outbox_b
 {
     int code = inbox_check_arguments(pg, consumer, ids, count, is_new, error);
     if (!code)
-        code = check_transaction(pg, consumer, error);
+        code = pg_inbox_check_transaction(pg, inbox_attempt(consumer).text, error);
     if (code || !count)
         return code;
     char *array = malloc(ARRAY_HEAD + count * UUID_ELEMENT);

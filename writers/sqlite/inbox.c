@@ -66,7 +66,7 @@ int outbox_sqlite_inbox_take(sqlite3 *db, const char *consumer, const struct out
     for (size_t i = 0; !code && i < count; i++) /* all, before the first is written */
         code = inbox_parse_id(consumer, ids, i, id, error);
     if (!code && sqlite3_get_autocommit(db))
-        code = inbox_no_transaction(consumer, error);
+        code = inbox_no_transaction(inbox_attempt(consumer).text, error);
     if (code || !count)
         return code;
     int native = sqlite3_prepare_v2(db, insert, sizeof insert, &statement, NULL);
