@@ -26,9 +26,9 @@ INSERT = "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES 
 
 
 class Writer(threading.Thread):
-    def __init__(self, path):
+    def __init__(self, path, pause=0.004):
         super().__init__(daemon=True)
-        self.path, self.random, self.stopping, self.error = path, random.Random(5), False, None
+        self.path, self.pause, self.random, self.stopping, self.error = path, pause, random.Random(5), False, None
         self.counts = collections.Counter()
 
     def transaction(self, connection):
@@ -47,7 +47,7 @@ class Writer(threading.Thread):
             connection.execute("PRAGMA synchronous = OFF")
             while not self.stopping:
                 self.transaction(connection)
-                time.sleep(0.004)
+                time.sleep(self.pause)
             connection.close()
         except sqlite3.Error as error:
             self.error = error
