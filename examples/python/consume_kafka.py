@@ -51,7 +51,8 @@ class Database:
 
 class Consumer:
     def __init__(self, name, instance, brokers, topic, database):
-        self.name, self.topic, self.database, self.windows, self.at_end = name, topic, database, {}, set()
+        self.name, self.topic, self.database = name, topic, database
+        self.windows, self.at_end, self.batch = {}, set(), []
         self.kafka = confluent_kafka.Consumer({
             "bootstrap.servers": brokers, "group.id": name, "group.instance.id": instance, "enable.auto.commit": False,
             "auto.offset.reset": "error", "isolation.level": "read_committed", "enable.partition.eof": True, "session.timeout.ms": 10000})
@@ -68,20 +69,23 @@ class Consumer:
         kafka.assign(partitions)
 
     def revoke(self, *_):
-        self.windows, self.at_end = {}, set()
+        """What was read and not applied is read again by whoever has the partition next."""
+        self.windows, self.at_end, self.batch = {}, set(), []
 
     def read_batch(self):
-        """Messages of a partition whose window was opened again meanwhile are read again."""
-        windows, batch = self.windows, []
-        for message in self.kafka.consume(BATCH, 0.1):
+        """One by one: a rebalance in between drops what was read before it, and no more."""
+        message = self.kafka.poll(0.1)
+        while message:
             if not message.error():
                 self.at_end.discard(message.partition())
-                batch.append(message)
+                self.batch.append(message)
             elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
                 self.at_end.add(message.partition())
             elif message.error().fatal() or message.error().code() == confluent_kafka.KafkaError._AUTO_OFFSET_RESET:
                 raise confluent_kafka.KafkaException(message.error())
-        return batch if windows is self.windows else []
+            message = self.kafka.poll(0) if len(self.batch) < BATCH else None
+        batch, self.batch = self.batch, []
+        return batch
 
     def apply(self, message):
         headers = {name: value.decode() for name, value in message.headers() or ()}

@@ -47,7 +47,10 @@ class Consumer:
             try:
                 return self.commits.get(timeout=0.2)
             except queue.Empty:
-                if self.process.poll() == TRY_AGAIN:
+                ended = self.process.poll()
+                if ended not in (None, TRY_AGAIN):
+                    raise RuntimeError("the consumer ended with %d; see consumer.log" % ended) from None
+                if ended == TRY_AGAIN:
                     self.restarts += 1
                     self.start()
         raise RuntimeError("nothing was committed for %d s; see consumer.log and relay.log" % DEADLINE)

@@ -5,7 +5,7 @@
 # INBOX_KILLS: how often; default 200. Without a Python that has confluent_kafka its part is left out.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../end-to-end/program/lib.sh"
-kind=$1 kills=${INBOX_KILLS:-200} topic=outbox.event.order
+source_root=$here/../.. kind=$1 kills=${INBOX_KILLS:-200}
 export PYTHONDONTWRITEBYTECODE=1 MYSQL_PWD=outbox
 
 case $kind in
@@ -18,38 +18,48 @@ mysql)
   sql() { "$OUTBOX_TEST_MYSQL_SERVICE" sql "$OUTBOX_TEST_MYSQL_DIR" -N -B -e "$1" | tr '\t' ' '; } ;;
 esac
 printf 'relays:\n  billing:\n    store: { %s }\n' "$section" >outbox.yaml
-cat >relay.yaml <<Y
-relays:
-  orders:
-    store: { plugin: sqlite, path: shop.db }
-    broker: { plugin: kafka, bootstrap.servers: "$OUTBOX_TEST_KAFKA" }
-    route: { position: true }
-Y
 consumer=$BUILD/examples/kafka_consumer_$kind
 python=$(python_with "confluent_kafka, $module" 2>/dev/null)
 "$python" -c "import confluent_kafka, $module" 2>/dev/null || python=
 
-killed() { # KILLS NAME COMMAND...: leaves what must have been applied in expected, what was in applied
-  local kills=$1 name=$2; shift 2
-  sql "DELETE FROM customer_orders" >/dev/null 2>&1
-  sql "DELETE FROM outbox_inbox_position" >/dev/null
+killed() { # KILLS TOPIC COMMAND...: leaves what must have been applied in expected, what was in applied
+  local kills=$1; topic=$2; shift 2
+  cat >relay.yaml <<Y
+relays:
+  orders:
+    store: { plugin: sqlite, path: shop.db }
+    broker: { plugin: kafka, bootstrap.servers: "$OUTBOX_TEST_KAFKA" }
+    route: { topic: $topic, position: true }
+Y
   "$OUTBOX" init -c relay.yaml >/dev/null
-  python3 "$here/kill_kafka.py" "$kills" "$OUTBOX" relay.yaml shop.db "$@" "$name" one "$OUTBOX_TEST_KAFKA" "$topic" "${database[@]}" \
+  python3 "$here/kill_kafka.py" "$kills" "$OUTBOX" relay.yaml shop.db "$@" billing one "$OUTBOX_TEST_KAFKA" "$topic" "${database[@]}" \
     >counted || { sed 's/^/# /' counted; tail -n 3 consumer.log relay.log | sed 's/^/# /'; return 1; }
   grep '^#' counted
   grep -v '^#' counted | LC_ALL=C sort >expected
   sql "SELECT customer, orders FROM customer_orders" | LC_ALL=C sort >applied
+}
+topic() {
+  works "$OUTBOX_TEST_KAFKA_SERVICE" tool "$OUTBOX_TEST_KAFKA_DIR" org.apache.kafka.tools.TopicCommand --create --topic "$1" --partitions 3
 }
 repeats() { # messages of the topic that repeat an event
   kcat -b "$OUTBOX_TEST_KAFKA" -C -t "$topic" -o beginning -e -q -f '%h\n' | grep -o 'id=[0-9a-f-]*' | sort | uniq -d | wc -l
 }
 
 check "init --inbox" works "$OUTBOX" init --inbox
-check "a topic" works "$OUTBOX_TEST_KAFKA_SERVICE" tool "$OUTBOX_TEST_KAFKA_DIR" org.apache.kafka.tools.TopicCommand --create \
-  --topic "$topic" --partitions 3
-check "consumer and relay are killed $kills times and run again" killed "$kills" billing "$consumer"
+check "a topic" topic for-c
+check "consumer and relay are killed $kills times and run again" killed "$kills" for-c "$consumer"
 check "the relay sent many events twice" eval '[ "$(repeats)" -gt "$kills" ]'
 check "the consumer applied every event once" diff expected applied
 check "level 2 has a row for each partition, and level 1 none" eval \
   '[ "$(sql "SELECT count(*) FROM outbox_inbox_position")" = 3 ] && [ "$(sql "SELECT count(*) FROM outbox_inbox")" = 0 ]'
+
+if [ "$python" ]; then
+  check "a topic for Python" topic for-python
+  sql "DELETE FROM customer_orders" >/dev/null 2>&1
+  check "the consumer in Python and the relay are killed $((kills / 4)) times" killed $((kills / 4)) for-python \
+    "$python" "$source_root/examples/python/consume_kafka.py"
+  check "it applied every event once" diff expected applied
+else
+  echo "# no Python has confluent_kafka and $module; scripts/install-deps test installs them"
+fi
 plan

@@ -94,8 +94,9 @@ int window_new(const struct outbox_window_place *place, const struct window_row 
         return code ? code : outbox_error_set(error, OUTBOX_E_NO_MEMORY, "open a window: out of memory");
     made->place = *place;
     made->place.span = place->span ? place->span : SPAN_DEFAULT;
-    made->place.consumer = strcpy(made->consumer, place->consumer); /* their sizes are checked */
-    made->place.topic = strcpy(made->topic, place->topic);
+    made->place.consumer =
+        memcpy(made->consumer, place->consumer, strlen(place->consumer)); /* their sizes are checked */
+    made->place.topic = memcpy(made->topic, place->topic, strlen(place->topic));
     made->saved = row->next_offset;
     made->incomplete = row->window_offset >= place->log_start && row->window_offset < row->next_offset;
     made->seek = row->window_offset > place->log_start ? row->window_offset : place->log_start;

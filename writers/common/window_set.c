@@ -45,11 +45,12 @@ static bool grow(struct window_set *set)
 {
     uint32_t room = set->room ? 2 * set->room : ROOM_MIN;
     struct window_event *events = realloc(set->events, room * sizeof *events);
-    set->events = events ? events : set->events;
-    uint32_t *index = events ? malloc(2 * (size_t)room * sizeof *index) : NULL;
+    if (!events)
+        return false;
+    set->events = events;
+    uint32_t *index = realloc(set->index, 2 * (size_t)room * sizeof *index);
     if (!index)
         return false;
-    free(set->index);
     set->index = index;
     set->room = room;
     remove_passed(set);

@@ -25,7 +25,7 @@ struct literal {
 static struct literal literal_of(const char *name)
 {
     struct literal literal = {"_ascii x'"};
-    strcpy(mys_hex(literal.text + 9, name, strlen(name)), "'");
+    *mys_hex(literal.text + strlen(literal.text), name, strlen(name)) = '\'';
     return literal;
 }
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "error.h"
 #include "inbox_error.h"
@@ -79,7 +80,7 @@ int outbox_pg_window_save(PGconn *pg, struct outbox_window *window, struct outbo
     PGresult *result = write_row(pg, window, &row);
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
         code = pg_inbox_fail(pg, what.text, result, TABLE, error);
-    else if (atoi(PQcmdTuples(result)) != 1)
+    else if (strcmp(PQcmdTuples(result), "1") != 0)
         code = window_fenced(window, error);
     else
         window_set_saved(window, &row);
