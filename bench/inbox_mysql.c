@@ -35,6 +35,24 @@ void bench_take(const char *consumer, const struct outbox_bytes *ids, size_t cou
         fail(error.text);
 }
 
+struct outbox_window *bench_window(const char *topic)
+{
+    const struct outbox_window_place place = {
+        .struct_size = sizeof place, .consumer = "bench", .topic = topic, .partition = 0, .partitions = 1};
+    struct outbox_window *window = NULL;
+    struct outbox_error error;
+    if (outbox_mysql_window_open(mysql, &place, &window, &error))
+        fail(error.text);
+    return window;
+}
+
+void bench_save(struct outbox_window *window)
+{
+    struct outbox_error error;
+    if (outbox_mysql_window_save(mysql, window, &error))
+        fail(error.text);
+}
+
 void bench_close(void)
 {
     mysql_close(mysql);

@@ -37,6 +37,24 @@ void bench_take(const char *consumer, const struct outbox_bytes *ids, size_t cou
         fail(error.text);
 }
 
+struct outbox_window *bench_window(const char *topic)
+{
+    const struct outbox_window_place place = {
+        .struct_size = sizeof place, .consumer = "bench", .topic = topic, .partition = 0, .partitions = 1};
+    struct outbox_window *window = NULL;
+    struct outbox_error error;
+    if (outbox_pg_window_open(pg, &place, &window, &error))
+        fail(error.text);
+    return window;
+}
+
+void bench_save(struct outbox_window *window)
+{
+    struct outbox_error error;
+    if (outbox_pg_window_save(pg, window, &error))
+        fail(error.text);
+}
+
 void bench_close(void)
 {
     PQfinish(pg);
