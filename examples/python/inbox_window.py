@@ -68,7 +68,8 @@ class Source:
 
 class Window:
     def __init__(self, consumer, topic, partition, partitions, log_start, row, span=1000000):
-        """row: (fewest partitions, most partitions, next offset, window offset), all None without a row."""
+        """row: (fewest partitions, most partitions, next offset, window offset), all None without a row. span: of how many
+        messages a window may reach over."""
         self.name, self.partitions, self.span = (consumer, topic, partition), partitions, span
         fewest, most, next_offset, window_offset = row
         if most is not None and (fewest, most) != (partitions, partitions):
@@ -88,10 +89,10 @@ class Window:
         raise error("consumer %s, topic %s, partition %d: %s" % (*self.name, text))
 
     @classmethod
-    def open(cls, connection, consumer, topic, partition, partitions, log_start):
+    def open(cls, connection, consumer, topic, partition, partitions, log_start, span=1000000):
         with connection.cursor() as cursor:
             cursor.execute(SELECT, (partition, partition, consumer, topic))
-            return cls(consumer, topic, partition, partitions, log_start, cursor.fetchone())
+            return cls(consumer, topic, partition, partitions, log_start, cursor.fetchone(), span)
 
     # ---- a message ----
 
