@@ -4,21 +4,23 @@
 
 #include "relay/link.h"
 #include "relay/position.h"
+#include "relay/position_heap.h"
 
 #define ROOM_MIN 64u
 #define WAITING_MAX 1000000u /* ten times what the record of Kafka names */
 
-/* A settled row that may come again. rewound: a rewind has begun since. A store may return the row of the table again,
+/* A settled row that the database keeps for now. rewound: a rewind has begun since. A store may return the row again,
  * or name it with a settle; until then it is not known to be gone. */
-struct waiting {
+struct kept {
     struct outbox_position position;
-    bool of_log, rewound;
+    bool rewound;
 };
 
 struct obx_record {
     struct obx_stages *stages;
-    struct waiting *waiting; /* owned; in any order */
-    uint32_t count, room;
+    struct obx_position_heap of_log; /* settled rows of a log that its stored position has not passed */
+    struct kept *kept;               /* owned; in any order */
+    uint32_t kept_count, kept_room;
     bool reading; /* a rewind has begun, and is not complete */
 };
 
@@ -32,8 +34,10 @@ struct obx_record *obx_record_new(struct obx_stages *stages)
 
 void obx_record_free(struct obx_record *record)
 {
-    if (record)
-        obx_free(record->waiting);
+    if (record) {
+        obx_position_heap_free(&record->of_log);
+        obx_free(record->kept);
+    }
     obx_free(record);
 }
 
@@ -55,38 +59,33 @@ static void report(const struct obx_record *record, enum outbox_record_what what
 /* ---- rows that may come again ------------------------------------------------------------------------------------ */
 
 /* The next claims return the rows of the table again, as each store does for a new ownership. */
-static void forget_table_rows(struct obx_record *record)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < record->count; i++)
-        if (record->waiting[i].of_log)
-            record->waiting[kept++] = record->waiting[i];
-    record->count = kept;
-}
-
 void obx_record_reset(struct obx_record *record, bool same)
 {
-    if (same)
-        forget_table_rows(record);
-    else
-        record->count = 0;
+    record->kept_count = 0;
+    if (!same)
+        record->of_log.count = 0;
     record->reading = false;
 }
 
 /* Without memory, or with too many rows, the record of the broker keeps the row. */
-static void add(struct obx_record *record, struct outbox_position position, bool of_log)
+static void add_of_log(struct obx_record *record, struct outbox_position position)
 {
-    if (record->count == WAITING_MAX)
-        return; /* not covered: a million rows that the log holds */
-    if (record->count == record->room) {
-        uint32_t room = OBX_MAX(ROOM_MIN, record->room * 2);
-        struct waiting *waiting = obx_resize(record->waiting, room * sizeof *waiting);
-        if (!waiting)
+    if (record->of_log.count < WAITING_MAX)
+        obx_position_heap_add(&record->of_log, position);
+}
+
+/* Stores limit how many rows they name. */
+static void add_kept(struct obx_record *record, struct outbox_position position)
+{
+    if (record->kept_count == record->kept_room) {
+        uint32_t room = OBX_MAX(ROOM_MIN, record->kept_room * 2);
+        struct kept *kept = obx_resize(record->kept, room * sizeof *kept);
+        if (!kept)
             return; /* not covered: no memory just here */
-        record->waiting = waiting;
-        record->room = room;
+        record->kept = kept;
+        record->kept_room = room;
     }
-    record->waiting[record->count++] = (struct waiting){position, of_log, false};
+    record->kept[record->kept_count++] = (struct kept){position, false};
 }
 
 static bool contains(const struct outbox_position *positions, uint32_t count, struct outbox_position position)
@@ -102,12 +101,9 @@ static bool contains(const struct outbox_position *positions, uint32_t count, st
     return low < count && obx_position_same(positions[low], position);
 }
 
-/* Once all is read again, a row that is still there was claimed again, or each settle names it. */
-static bool may_come_again(const struct obx_record *record, const struct outbox_settle *settle, struct waiting *row)
+static bool stays(const struct outbox_settle *settle, struct outbox_position position)
 {
-    bool stays = contains(settle->refused->positions, settle->refused->position_count, row->position);
-    row->rewound = row->rewound && !stays && record->reading;
-    return stays || row->rewound || (row->of_log && obx_position_before(settle->low, row->position));
+    return contains(settle->refused->positions, settle->refused->position_count, position);
 }
 
 /* Rows that were claimed by their position count as rows of the log: they are before its stored position. */
@@ -121,26 +117,44 @@ static void take_span(struct obx_record *record, const struct outbox_settle *set
 {
     const struct outbox_position *positions = span->batch->positions + span->first;
     bool of_log = is_of_log(record, span->batch);
-    if (!settle->refused->position_count &&
-        !may_come_again(record, settle, &(struct waiting){positions[span->count - 1], of_log, false})) {
+    if (!settle->refused->position_count && !(of_log && obx_position_before(settle->low, positions[span->count - 1]))) {
         report(record, OUTBOX_RECORD_SETTLED, positions, span->count);
         return;
     }
     for (uint32_t i = 0; i < span->count; i++)
-        add(record, positions[i], of_log);
+        if (of_log)
+            add_of_log(record, positions[i]);
+        else
+            add_kept(record, positions[i]);
 }
 
+/* A row that the position has passed may still be in the table. */
+static void take_passed(struct obx_record *record, const struct outbox_settle *settle)
+{
+    struct obx_position_heap *of_log = &record->of_log;
+    while (of_log->count && !obx_position_before(settle->low, of_log->items[0])) {
+        struct outbox_position position = obx_position_heap_take(of_log);
+        if (stays(settle, position))
+            add_kept(record, position);
+        else
+            report(record, OUTBOX_RECORD_SETTLED, &position, 1);
+    }
+}
+
+/* Once all is read again, a row that is still there was claimed again, or each settle names it. */
 static void report_gone(struct obx_record *record, const struct outbox_settle *settle)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < record->count; i++) {
-        struct waiting row = record->waiting[i];
-        if (may_come_again(record, settle, &row))
-            record->waiting[kept++] = row;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < record->kept_count; i++) {
+        struct kept row = record->kept[i];
+        bool is_there = stays(settle, row.position);
+        row.rewound = row.rewound && !is_there && record->reading;
+        if (is_there || row.rewound)
+            record->kept[count++] = row;
         else
             report(record, OUTBOX_RECORD_SETTLED, &row.position, 1);
     }
-    record->count = kept;
+    record->kept_count = count;
 }
 
 void obx_record_settled(struct obx_record *record, const struct outbox_settle *settle)
@@ -150,6 +164,7 @@ void obx_record_settled(struct obx_record *record, const struct outbox_settle *s
         return; /* the store does not name the rows that stay */
     for (uint32_t i = 0; i < settle->span_count; i++)
         take_span(record, settle, &settle->spans[i]);
+    take_passed(record, settle);
     report_gone(record, settle);
 }
 
@@ -166,23 +181,24 @@ void obx_record_rewind(struct obx_record *record)
     if (!is_kept(record))
         return;
     report(record, OUTBOX_RECORD_REWIND, NULL, 0);
-    for (uint32_t i = 0; i < record->count; i++) {
-        report(record, OUTBOX_RECORD_PRESENT, &record->waiting[i].position, 1);
-        record->waiting[i].rewound = !record->waiting[i].of_log;
+    report(record, OUTBOX_RECORD_PRESENT, record->of_log.items, record->of_log.count);
+    for (uint32_t i = 0; i < record->kept_count; i++) {
+        report(record, OUTBOX_RECORD_PRESENT, &record->kept[i].position, 1);
+        record->kept[i].rewound = true;
     }
     record->reading = true;
 }
 
 void obx_record_claimed(struct obx_record *record, const struct outbox_batch *rows)
 {
-    uint32_t kept = 0;
+    uint32_t count = 0;
     if (!record->reading)
         return;
     report(record, OUTBOX_RECORD_PRESENT, rows->positions, rows->rows);
-    for (uint32_t i = 0; i < record->count; i++)
-        if (!record->waiting[i].rewound || !contains(rows->positions, rows->rows, record->waiting[i].position))
-            record->waiting[kept++] = record->waiting[i];
-    record->count = kept;
+    for (uint32_t i = 0; i < record->kept_count; i++)
+        if (!record->kept[i].rewound || !contains(rows->positions, rows->rows, record->kept[i].position))
+            record->kept[count++] = record->kept[i];
+    record->kept_count = count;
 }
 
 void obx_record_complete(struct obx_record *record)

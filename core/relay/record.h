@@ -7,8 +7,9 @@
  *   refused, locked   the database keeps the row for now: the store names such rows with each settle
  *   of a log          the stored position is before it: a restart reads it again
  *
- * Happy path: a settle ends, and its rows are reported to the broker. Rows that may come again wait here, 24 bytes
- * each, until a later settle shows that they are gone. While the outbox is read from its first row, the broker learns
+ * Happy path: a settle ends, and its rows are reported to the broker. Rows that may come again wait here, 16 to 24
+ * bytes each, until a later settle shows that they are gone; a settle visits only those that it shows, and those that
+ * the database keeps. While the outbox is read from its first row, the broker learns
  * which events are there; the record forgets the others, which left the outbox before a crash.
  * Failure modes: the store does not name its rows, or there is no memory: then the record keeps these events, which
  * costs memory and no event. Loop thread only.

@@ -5,6 +5,7 @@
 
 #include "mem_fault.h"
 #include "relay/keys.h"
+#include "relay/position_heap.h"
 
 static struct outbox_position at(uint64_t id)
 {
@@ -124,4 +125,15 @@ Test(keys, random_operations_match_a_plain_model)
     }
     obx_keys_clear(&keys);
     cr_assert_eq(mem_live(), 0);
+}
+
+Test(position_heap, gives_the_lowest_first)
+{
+    struct obx_position_heap heap = {0};
+    for (uint64_t i = 0; i < 1000; i++)
+        cr_assert(obx_position_heap_add(&heap, (struct outbox_position){i * 7919 % 1000 + 1, i % 3}));
+    for (uint64_t i = 0; i < 1000; i++)
+        cr_assert_eq(obx_position_heap_take(&heap).major, i + 1);
+    cr_assert_eq(heap.count, 0);
+    obx_position_heap_free(&heap);
 }
