@@ -128,6 +128,8 @@ void mstore_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     else if (rows || code)
         outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "claim rows: out of memory");
     claim->batch = claimed && claimed->batch.rows ? &claimed->batch : NULL;
+    if (claim->batch && !claim->positions)
+        claim->batch->floor.major = store->cursor + 1;
     if (claimed && !claim->batch)
         store->host->release(store->host, claimed);
     mstore_done(store, op, &error);

@@ -112,6 +112,7 @@ static void claim_finish(struct lite_op *op)
         return;
     }
     rows->flags = claim->more ? OUTBOX_BATCH_MORE : 0;
+    rows->floor.major = claim->args->positions ? 0 : (uint64_t)store->reader.last_claimed + 1;
     claim->args->batch = rows;
 }
 

@@ -12,6 +12,7 @@
 #include "relay/low_mark.h"
 #include "relay/pipeline.h"
 #include "relay/poll_schedule.h"
+#include "relay/position_header.h"
 #include "relay/record.h"
 #include "relay/retry_claim.h"
 
@@ -65,6 +66,7 @@ void obx_claimer_rewind(struct obx_claimer *claimer)
 {
     claimer->rewind = true;
     claimer->saw_empty = false;
+    obx_position_header_rewind(claimer->stages->position_header);
 }
 
 void obx_claimer_reread(struct obx_claimer *claimer)
@@ -259,6 +261,7 @@ static void on_polled_rows(struct obx_claimer *claimer, bool more)
 {
     const struct obx_relay_context *context = &claimer->stages->context;
     obx_record_claimed(claimer->stages->record, claimer->claim.batch);
+    obx_position_header_claimed(claimer->stages->position_header, claimer->claim.batch);
     note_behind(claimer, more);
     obx_poll_schedule_after_rows(&claimer->schedule, context->now, has_wakeup(claimer), more);
     if (more)
@@ -327,11 +330,6 @@ static void on_answer(void *stage, const struct outbox_error *error)
 
 /* ---- the claim --------------------------------------------------------------------------------------------------- */
 
-static void set_limits(struct obx_claimer *claimer)
-{
-    obx_claim_limits_set(&claimer->limits, claimer->stages, &claimer->claim);
-}
-
 static void submit(struct obx_claimer *claimer)
 {
     struct obx_relay_context *context = &claimer->stages->context;
@@ -358,7 +356,7 @@ static void retry(struct obx_claimer *claimer)
     claimer->claim = (struct outbox_claim){.struct_size = sizeof claimer->claim,
                                            .positions = obx_retry_claim_positions(retry_claim),
                                            .position_count = count};
-    set_limits(claimer);
+    obx_claim_limits_set(&claimer->limits, claimer->stages, &claimer->claim);
     claimer->claim.max_rows = count;
     claimer->is_retry = true;
     claimer->measures = false;
@@ -386,6 +384,7 @@ static void begin_rewind(struct obx_claimer *claimer)
     obx_pipeline_set_reread(claimer->stages->pipeline, false);
     obx_low_mark_rewind(claimer->stages->low_mark);
     obx_record_rewind(claimer->stages->record);
+    obx_position_header_rewound(claimer->stages->position_header);
     obx_log_room_rewound(claimer->stages->log_room);
     claimer->rewind = false;
 }
@@ -394,7 +393,7 @@ static void begin_rewind(struct obx_claimer *claimer)
 static void poll(struct obx_claimer *claimer)
 {
     claimer->claim = (struct outbox_claim){.struct_size = sizeof claimer->claim, .flags = poll_flags(claimer)};
-    set_limits(claimer);
+    obx_claim_limits_set(&claimer->limits, claimer->stages, &claimer->claim);
     claimer->schedule.arms_wakeup = claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
     claimer->is_retry = claimer->measures = false;
     if (claimer->claim.flags & OUTBOX_CLAIM_REWIND)

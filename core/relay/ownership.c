@@ -13,6 +13,7 @@
 #include "relay/log_room.h"
 #include "relay/low_mark.h"
 #include "relay/pipeline.h"
+#include "relay/position_header.h"
 #include "relay/record.h"
 #include "relay/route.h"
 #include "relay/settle.h"
@@ -121,6 +122,7 @@ static void become_owner(struct obx_ownership *ownership)
     obx_dead_letters_reset(stages->dead_letters);
     obx_settler_reset(stages->settler);
     obx_record_reset(stages->record, ownership->acquire.flags & OUTBOX_ACQUIRED_SAME);
+    obx_position_header_reset(stages->position_header, &ownership->acquire);
     obx_spool_reset(stages->spool);
     obx_log_room_reset(stages->log_room);
     obx_claimer_reset(stages->claimer);

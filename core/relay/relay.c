@@ -23,6 +23,7 @@
 #include "relay/low_mark.h"
 #include "relay/ownership.h"
 #include "relay/pipeline.h"
+#include "relay/position_header.h"
 #include "relay/progress.h"
 #include "relay/publish.h"
 #include "relay/record.h"
@@ -77,6 +78,7 @@ static void step_all(struct obx_stages *stages)
     obx_lane_publisher_resolve(stages->lane_publisher);
     obx_broker_link_step(stages);
     step_store(stages); /* first: the store works while the relay hands over ready rows; */
+    obx_position_header_step(stages->position_header);
     obx_transform_step(stages);
     obx_publisher_step(stages->publisher);
     obx_lane_publisher_step(stages->lane_publisher);
@@ -174,13 +176,15 @@ static bool make_stages(struct obx_stages *stages)
     stages->publisher = obx_publisher_new(stages);
     stages->lane_publisher = obx_lane_publisher_new(stages);
     stages->record = obx_record_new(stages);
+    stages->position_header = obx_position_header_new(stages);
     stages->claimer = obx_claimer_new(stages);
     stages->settler = obx_settler_new(stages);
     stages->spool = obx_spool_new(stages);
     stages->ownership = obx_ownership_new(stages);
     return stages->store && stages->broker && stages->retry_claim && stages->pipeline && stages->dead_letters &&
-           stages->stall_watchdog && stages->publisher && stages->lane_publisher && stages->record && stages->claimer &&
-           stages->settler && stages->spool && stages->low_mark && stages->log_room && stages->ownership;
+           stages->stall_watchdog && stages->publisher && stages->lane_publisher && stages->record &&
+           stages->position_header && stages->claimer && stages->settler && stages->spool && stages->low_mark &&
+           stages->log_room && stages->ownership;
 }
 
 static void free_stages(struct obx_stages *stages)
@@ -189,6 +193,7 @@ static void free_stages(struct obx_stages *stages)
     obx_spool_free(stages->spool);
     obx_settler_free(stages->settler);
     obx_claimer_free(stages->claimer);
+    obx_position_header_free(stages->position_header);
     obx_record_free(stages->record);
     obx_lane_publisher_free(stages->lane_publisher);
     obx_publisher_free(stages->publisher);

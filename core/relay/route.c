@@ -45,6 +45,18 @@ static int compile_headers(const struct outbox_map *map, const struct obx_sectio
     return OUTBOX_OK;
 }
 
+static int compile_position(const struct obx_section *section, struct obx_route *route, struct outbox_error *error)
+{
+    static const struct outbox_bytes name = {OBX_POSITION_HEADER, sizeof OBX_POSITION_HEADER - 1};
+    for (uint32_t i = 0; i < route->header_count && route->position.on; i++)
+        if (route->header_names[i].size == name.size && !memcmp(route->header_names[i].data, name.data, name.size))
+            return obx_section_error(section, "headers", error,
+                                     "header '%s' is that of position: true; give yours another name",
+                                     OBX_POSITION_HEADER);
+    route->header_names[route->header_count] = name;
+    return OUTBOX_OK;
+}
+
 static bool parse_integer(struct outbox_bytes text, int64_t max, int64_t *number)
 {
     const char *at = text.data;
@@ -106,7 +118,8 @@ int obx_route_compile(const struct obx_route_settings *settings, const struct ob
                       struct obx_route *route, struct outbox_error *error)
 {
     struct obx_columns *columns = &route->columns;
-    *route = (struct obx_route){.tombstone = (enum obx_tombstone)settings->tombstone};
+    *route = (struct obx_route){.tombstone = (enum obx_tombstone)settings->tombstone,
+                                .position = {.on = settings->position}};
     const char *timestamp = settings->timestamp ? settings->timestamp : "";
     int code = compile("topic", settings->topic, section, false, columns, &route->topic, error);
     if (!code && !route->topic.count)
@@ -124,6 +137,8 @@ int obx_route_compile(const struct obx_route_settings *settings, const struct ob
                        error);
     if (!code)
         code = compile_headers(&settings->headers, section, route, error);
+    if (!code)
+        code = compile_position(section, route, error);
     if (!code)
         code = add_standard_columns(route, section, error);
     if (code)
@@ -217,7 +232,7 @@ static uint32_t drop_repeated(const struct obx_route *route, struct outbox_heade
     uint32_t kept = own;
     for (uint32_t i = own; i < count; i++) {
         bool repeated = false;
-        for (uint32_t k = 0; k < route->header_count; k++)
+        for (uint32_t k = 0; k < route->header_count + route->position.on; k++)
             repeated |= headers[i].name.size == route->header_names[k].size &&
                         !memcmp(headers[i].name.data, route->header_names[k].data, headers[i].name.size);
         if (!repeated)
@@ -226,12 +241,26 @@ static uint32_t drop_repeated(const struct obx_route *route, struct outbox_heade
     return kept;
 }
 
+static int put_position(const struct obx_route *route, struct obx_arena *arena, const struct outbox_message *message,
+                        struct outbox_header *header)
+{
+    char text[OBX_POSITION_TEXT_MAX];
+    size_t size = obx_position_text_write(&route->position, message->position, text);
+    char *value = obx_arena_alloc(arena, size);
+    if (!value)
+        return OUTBOX_E_NO_MEMORY; /* not covered: no memory just here */
+    header->name = route->header_names[route->header_count];
+    header->value = (struct outbox_bytes){memcpy(value, text, size), size};
+    return OUTBOX_OK;
+}
+
 /* Headers of the configuration first, then those of the column. One array, sized for both, in the arena. */
 static int set_headers(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,
                        struct outbox_message *message, struct outbox_error *error)
 {
     const struct outbox_value *column = &row[route->headers_column];
-    uint32_t room = route->header_count + (column->type == OUTBOX_NULL ? 0 : OBX_MAX_HEADERS), count = 0;
+    uint32_t own = route->header_count + route->position.on, count = 0;
+    uint32_t room = own + (column->type == OUTBOX_NULL ? 0 : OBX_MAX_HEADERS);
     struct outbox_header *headers = room ? obx_arena_alloc(arena, room * sizeof *headers) : NULL;
     if (room && !headers)
         return obx_error_no_memory(error); /* not covered: no memory just here */
@@ -244,11 +273,13 @@ static int set_headers(struct obx_route *route, const struct outbox_value *row, 
         if (headers[count].value.data)
             count++;
     }
+    if (route->position.known && put_position(route, arena, message, &headers[count++]))
+        return obx_error_no_memory(error); /* not covered: no memory just here */
     if (column->type != OUTBOX_NULL) {
         struct outbox_bytes json;
         if (obx_column_text(column, arena, &json))
             return obx_error_no_memory(error);
-        uint32_t own = count;
+        own = count;
         int code = obx_json_headers(json, headers, room, &count, arena, error);
         if (code)
             return code;

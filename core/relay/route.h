@@ -9,6 +9,7 @@
 #define OBX_RELAY_ROUTE_H
 
 #include "config/config.h"
+#include "relay/position_text.h"
 #include "relay/settings.h"
 #include "relay/template.h"
 
@@ -18,8 +19,9 @@ struct obx_route {
     struct obx_columns columns; /* what the store is started with */
     struct obx_template topic, key, value, partition, timestamp;
     struct obx_template headers[OBX_MAX_HEADERS];
-    struct outbox_bytes header_names[OBX_MAX_HEADERS];
+    struct outbox_bytes header_names[OBX_MAX_HEADERS + 1]; /* and that of the position, if it is on */
     uint32_t header_count;
+    struct obx_position_text position;
     enum obx_tombstone tombstone;
     bool value_is_json; /* by its template: each value is checked */
     uint32_t event_id, type, created_at, headers_column;

@@ -113,6 +113,12 @@ const struct outbox_option obx_route_options[] = {
      .choices = tombstones,
      .help = "true: a null value is published as a tombstone; false: it is rejected; empty: empty and blank values are "
              "tombstones, too"},
+    {.name = "position",
+     .type = OUTBOX_OPT_BOOL,
+     .offset = FIELD(position),
+     .default_value = "false",
+     .help = "add the header outbox-position: the event's place in the outbox, and up to where no event comes again; "
+             "for consumers with an inbox that keeps a window"},
 };
 const uint32_t obx_route_option_count = OBX_COUNT(obx_route_options);
 

@@ -19,6 +19,7 @@ struct obx_route_settings {
     const char *timestamp;
     struct outbox_map headers;
     int64_t tombstone; /* enum obx_tombstone: which values are published as null */
+    bool position;     /* a header with the position, for consumers */
 };
 
 struct obx_relay_settings {

@@ -12,6 +12,7 @@
 #include "relay/link.h"
 #include "relay/low_mark.h"
 #include "relay/pipeline.h"
+#include "relay/position_header.h"
 #include "relay/record.h"
 #include "relay/retry_claim.h"
 
@@ -96,6 +97,7 @@ static void on_success(struct obx_settler *settler)
         obx_trouble_end(context, 0);
     }
     obx_record_settled(settler->stages->record, &settler->settle);
+    obx_position_header_settled(settler->stages->position_header, &settler->settle);
     for (struct obx_batch *batch; (batch = obx_pipeline_first(pipeline, OBX_BATCH_SETTLING));) {
         context->stats.settled += batch->state_count[OBX_ROW_DELIVERED];
         obx_batch_change(batch, OBX_ROW_DELIVERED, OBX_ROW_SETTLED);

@@ -35,6 +35,7 @@
  *   log_room        how much of the log may still be kept
  *   claim_limits    how much the next claim may return
  *   record          delivery: exactly-once: what the record of the broker may forget
+ *   position_header  route.position: the mark below which nothing is published any more
  *   claim           rows of the store -> READY
  *   settle          DONE -> SETTLING -> released
  *   spool           rows of the log that wait -> the spool
@@ -67,6 +68,7 @@ struct obx_stall_watchdog;
 struct obx_publisher;
 struct obx_lane_publisher;
 struct obx_record;
+struct obx_position_header;
 struct obx_claimer;
 struct obx_settler;
 struct obx_spool;
@@ -99,6 +101,7 @@ struct obx_stages {
     struct obx_publisher *publisher;
     struct obx_lane_publisher *lane_publisher;
     struct obx_record *record;
+    struct obx_position_header *position_header;
     struct obx_claimer *claimer;
     struct obx_settler *settler;
     struct obx_spool *spool;

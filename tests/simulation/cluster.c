@@ -99,6 +99,7 @@ void sim_cluster_append(const struct sim_record *record)
     struct sim_event *event = sim_event(record->event);
     oracle_appended(event);
     verdict_append(record);
+    window_appended(record->event, &record->mark);
     SIM_TRACE("event %u, id %ld, key %d is appended%s", event->number, (long)event->id, (int)event->key,
               event->appended > 1 ? " again" : "");
 }

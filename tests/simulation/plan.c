@@ -162,13 +162,17 @@ static void draw_kind(struct sim_plan *plan, uint64_t seed)
         draw_refusals(plan, &random);
     plan->locks = kind == 3 && !plan->peace;
     plan->operators = kind == 8 && !plan->peace;
+    plan->position = kind == 9 && !plan->file;
+    plan->keeps = plan->position && seed / 100 % 10 >= 6 && seed / 1000 % 10 != 7;
+    plan->renews |= plan->keeps; /* the store removes them then */
     plan->swaps = plan->locks && one_in_n(&random, 2);
 }
 
 static void draw_log(struct sim_plan *plan, uint64_t seed)
 {
     struct sim_random random = {.state = seed * 0xd1342543de82ef95};
-    plan->log = seed < 10000000 && seed / 1000 % 10 == 3 && seed / 10000 % 10 < 5;
+    plan->log = (seed < 10000000 && seed / 1000 % 10 == 3 && seed / 10000 % 10 < 5) ||
+                (plan->position && seed / 1000 % 10 == 7);
     if (!plan->log)
         return;
     plan->sql = false;
@@ -258,10 +262,10 @@ const char *sim_plan_yaml(const struct sim_plan *plan)
              "%u\nmax_attempts: %u\n"
              "retry_min: %ums\nretry_max: %ums\npoll_interval_max: %ums\nlease: %ums\nstandby_poll_interval: "
              "%ums\nstore_timeout: %ums\n"
-             "store: {plugin: sim}\nbroker: %s\nroute: {tombstone: %s}\n%s",
+             "store: {plugin: sim}\nbroker: %s\nroute: {tombstone: %s, position: %s}\n%s",
              plan->order, plan->on_reject, plan->batch, plan->memory_kib, plan->max_blocked_events, plan->max_attempts,
              plan->retry_min_ms, plan->retry_max_ms, plan->idle_ms, plan->lease_ms, plan->standby_ms, plan->timeout_ms,
-             broker, plan->nulls_refused ? "false" : "true",
+             broker, plan->nulls_refused ? "false" : "true", plan->position ? "true" : "false",
              plan->transforms ? "transforms: {t: {plugin: sim}}\n" : "");
     return text;
 }

@@ -108,6 +108,7 @@ struct sim_plan {
     bool locks;          /* other sessions lock the table: who deletes waits */
     bool operators;      /* relays are paused, and go on */
     bool swaps;          /* the table is replaced by a new one of its name */
+    bool position;       /* route.position, and a consumer with a window */
     uint32_t queue_room; /* messages that the producer accepts before earlier ones are reported */
     uint64_t outage_ns;  /* of LONG_DOWN */
     bool log;            /* the store reads a log */
@@ -125,7 +126,9 @@ struct sim_plan {
  * one before: with 4 and 6 payloads may be null; if the broker is no file, with 4 to 7 it may have the faults of
  * SIM_TENS_FAULTS, with 8 there is peace but for poisoned events. The thousands, below 10,000,000: with 3 the store
  * reads a log, if the digit before is below 5. Seeds from 10,000,000: by the ten millions, 1: transforms; 2: many
- * refused events; 3: locks and replaced tables; 8: relays are paused and resumed. */
+ * refused events; 3: locks and replaced tables; 8: relays are paused and resumed; 9: route.position, with a table or
+ * with 7 in the thousands a log, and with 6 to 9 in the hundreds rows that the database refuses to remove for a while.
+ */
 void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed);
 /* The configuration of a relay; static memory. */
 const char *sim_plan_yaml(const struct sim_plan *plan);

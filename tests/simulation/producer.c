@@ -249,6 +249,7 @@ static struct sim_message *new_message(struct sim_publish *publish, uint32_t ind
     message->index = index;
     message->record.event = event->number;
     verdict_hash(borrowed, &message->record.payload, &message->record.content);
+    window_read_header(borrowed, &message->record.mark);
     message->queued_ns = sim->now_ns;
     message->generation = sim->db->generation;
     message->partition = partition % sim->plan.partitions;

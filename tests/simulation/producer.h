@@ -22,6 +22,7 @@
 
 #include "db.h"
 #include "node.h"
+#include "window.h"
 
 #define SIM_PARTITIONS 8
 #define SIM_FLIGHT 64 /* messages */
@@ -39,6 +40,7 @@ struct sim_publish {
 struct sim_record {
     uint32_t event;
     uint64_t payload, content;
+    struct window_mark mark;
 };
 
 struct sim_message {

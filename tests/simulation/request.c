@@ -216,6 +216,8 @@ static int do_acquire(const struct sim_request *request)
     request->session->epoch = sim->db->epoch;
     int code = sim_session_acquire(request->session, acquire->lease_ms, same);
     acquire->epoch = sim->db->generation;
+    if (sim->plan.position)
+        snprintf(acquire->identity, sizeof acquire->identity, "the table");
     acquire->flags = (same ? OUTBOX_ACQUIRED_SAME : 0) | (sim->plan.log ? OUTBOX_ACQUIRED_LOG : 0);
     return code;
 }

@@ -158,6 +158,7 @@ static void begin(struct sim *run, uint64_t seed, bool trace)
     oracle_init();
     prompt_init();
     verdict_init();
+    window_init();
     sim_db_init();
     sim_cluster_init();
     sim_coordinator_init();

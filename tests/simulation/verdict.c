@@ -33,7 +33,7 @@ void verdict_hash(const struct outbox_message *message, uint64_t *payload, uint6
     uint64_t sum = *payload = message->value.data ? hash(message->value, 0) : 0;
     for (size_t i = 0; i < OBX_COUNT(parts); i++)
         sum = hash(parts[i], sum);
-    for (uint32_t i = 0; i < message->header_count; i++)
+    for (uint32_t i = 0; i < message->header_count - sim->plan.position; i++)
         sum = hash(message->headers[i].value, hash(message->headers[i].name, sum));
     *content = sum + (uint64_t)message->timestamp_us;
 }

@@ -241,6 +241,16 @@ static bool list_contains(const struct obx_sql_gap_list *list, int64_t id)
     return low < list->count && list->items[low].lo <= id;
 }
 
+int64_t obx_sql_gaps_floor(const struct obx_sql_gaps *gaps)
+{
+    int64_t floor = gaps->hi + 1;
+    const struct obx_sql_gap_list *const lists[] = {&gaps->hot, &gaps->cold};
+    for (size_t i = 0; i < 2; i++)
+        if (lists[i]->count && lists[i]->items[0].lo < floor)
+            floor = lists[i]->items[0].lo;
+    return floor;
+}
+
 bool obx_sql_gaps_contain(const struct obx_sql_gaps *gaps, int64_t id)
 {
     return list_contains(&gaps->hot, id) || list_contains(&gaps->cold, id);

@@ -125,6 +125,9 @@ enum obx_sql_accepted obx_sql_gaps_accept(struct obx_sql_gaps *gaps, const struc
 /* Is this id in a gap, hot or cold? */
 bool obx_sql_gaps_contain(const struct obx_sql_gaps *gaps, int64_t id);
 
+/* No row that was not claimed yet has a lower id, unless somebody chose it, or set the counter back. */
+int64_t obx_sql_gaps_floor(const struct obx_sql_gaps *gaps);
+
 /* The ids start again from below: no row above `hi` is in the table, or outstanding, and claims are to read from there
  * once more. */
 void obx_sql_gaps_lower(struct obx_sql_gaps *gaps, int64_t hi);

@@ -53,8 +53,10 @@ static void give(struct sql_op *op, struct obx_sql_batch *batch, const struct sq
     struct outbox_claim *claim = sql_claim_of(op);
     bool more = reading->truncated && (!claim->positions || sql_claim_rows(op) < claim->position_count);
     sql_unreadable_mark(op, batch);
-    if (batch)
+    if (batch) {
         batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
+        batch->batch.floor.major = claim->positions ? 0 : (uint64_t)obx_sql_gaps_floor(&store->gaps);
+    }
     claim->batch = batch ? &batch->batch : NULL;
     claim->unusable = store->unusable;
     sql_wakeup_after(store, claim, reading);

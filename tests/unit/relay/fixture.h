@@ -57,6 +57,8 @@ struct fixture {
     uint64_t cursor;   /* claims give rows above it */
     uint64_t borrowed; /* batches not released */
     bool owned_by_other, not_same, no_wakeup;
+    bool anonymous;         /* it reports no identity */
+    bool binary_ids;        /* event ids are 3 bytes: a, NUL, the number */
     uint64_t unremovable;   /* the row with this id stays at a settle, which reports it; 0: none */
     bool names_unremovable; /* also its position */
     uint64_t wrong_settles; /* rows settled that were not delivered */
@@ -78,6 +80,7 @@ struct fixture {
         char key[16];
         char text[24];
         char id[40];
+        char place[80]; /* the header of route.position; "": none */
     } published[FIXTURE_ROWS * 2];
     uint32_t published_count;
     uint32_t k1_failures; /* so many of the next events of the key k1 come back with RETRY */

@@ -25,6 +25,10 @@ void fixture_append(const struct outbox_message *message)
     snprintf(the_fixture->published[at].key, 16, "%.*s", (int)message->key.size,
              message->key.data ? (const char *)message->key.data : "");
     snprintf(the_fixture->published[at].text, 24, "%.*s", (int)message->value.size, (const char *)message->value.data);
+    for (uint32_t i = 0; i < message->header_count; i++)
+        if (message->headers[i].name.size == 15 && !memcmp(message->headers[i].name.data, "outbox-position", 15))
+            snprintf(the_fixture->published[at].place, sizeof the_fixture->published[at].place, "%.*s",
+                     (int)message->headers[i].value.size, (const char *)message->headers[i].value.data);
     snprintf(the_fixture->published[at].id, 40, "%.*s", (int)message->id.size, (const char *)message->id.data);
 }
 

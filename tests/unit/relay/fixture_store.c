@@ -51,7 +51,7 @@ static void store_acquire(void *self, outbox_op_t op, struct outbox_acquire *acq
     acquire->flags =
         (the_fixture->not_same ? 0u : OUTBOX_ACQUIRED_SAME) | (fixture_is_log() ? OUTBOX_ACQUIRED_LOG : 0u);
     snprintf(acquire->owner, sizeof acquire->owner, "the other");
-    snprintf(acquire->identity, sizeof acquire->identity, "fixture");
+    snprintf(acquire->identity, sizeof acquire->identity, "%s", the_fixture->anonymous ? "" : "fixture");
     acquire->epoch = ++the_fixture->epoch;
     instance->host->op_done(instance->host, op, the_fixture->owned_by_other ? &standby : NULL);
 }
@@ -59,6 +59,15 @@ static void store_acquire(void *self, outbox_op_t op, struct outbox_acquire *acq
 static struct outbox_value text_value(const char *text)
 {
     return (struct outbox_value){.as.data = text, .size = (uint32_t)strlen(text), .type = OUTBOX_TEXT};
+}
+
+static const char *binary_id(const struct fixture_row *row)
+{
+    static char ids[256][3];
+    char *id = ids[row->id % 256];
+    id[0] = 'a';
+    id[2] = (char)row->id;
+    return id;
 }
 
 static struct outbox_value value_of(const struct fixture_row *row, const char *column)
@@ -69,6 +78,8 @@ static struct outbox_value value_of(const struct fixture_row *row, const char *c
         return text_value(row->key);
     if (!strcmp(column, "payload"))
         return text_value(row->text);
+    if (!strcmp(column, "event_id") && the_fixture->binary_ids)
+        return (struct outbox_value){.as.data = binary_id(row), .size = 3, .type = OUTBOX_BYTES};
     if (!strcmp(column, "event_id"))
         return (struct outbox_value){.as.integer = (int64_t)row->id, .type = OUTBOX_INT};
     if (!strcmp(column, "created_at") && row->created_us)
@@ -98,6 +109,16 @@ static void add_row(struct borrowed *borrowed, const struct fixture_row *row)
     for (uint32_t c = 0; c < column_count; c++)
         borrowed->values[at * column_count + c] = value_of(row, column_names[c]);
     borrowed->batch.bytes += the_fixture->row_bytes;
+}
+
+/* Rows that are not committed are gaps. */
+static uint64_t first_not_returned(void)
+{
+    uint64_t floor = the_fixture->cursor + 1;
+    for (uint32_t i = 0; i < the_fixture->row_count; i++)
+        if (!the_fixture->rows[i].committed)
+            return OBX_MIN(floor, the_fixture->rows[i].id);
+    return floor;
 }
 
 static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
@@ -132,6 +153,7 @@ static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
             borrowed->batch.flags |= fixture_log_took(&the_fixture->rows[i]);
     }
     if (borrowed->batch.rows) {
+        borrowed->batch.floor.major = claim->positions ? 0 : first_not_returned();
         the_fixture->borrowed++;
         claim->batch = &borrowed->batch;
     } else {
@@ -170,7 +192,7 @@ static void store_settle(void *self, outbox_op_t op, const struct outbox_settle 
     for (uint32_t s = 0; s < settle->span_count; s++) {
         for (uint32_t i = 0; i < settle->spans[s].count; i++) {
             uint64_t id = settle->spans[s].batch->positions[settle->spans[s].first + i].major;
-            the_fixture->wrong_settles += !was_published(id);
+            the_fixture->wrong_settles += !the_fixture->binary_ids && !was_published(id);
             struct fixture_row *row = &the_fixture->rows[id - 1];
             row->gone = id != the_fixture->unremovable && (!fixture_is_log() || row->spooled);
             row->settled = true;

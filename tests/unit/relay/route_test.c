@@ -461,3 +461,34 @@ Test(route, relay_names_that_cannot_be_shown_are_refused)
     names("a\xc2\x9b", "t.yaml:1:1: the relay's name has a control character as its byte 2; take it out");
     names("a\xc2\xa0", NULL);
 }
+
+static const struct outbox_position both = {0x7f, 0xab}, last = {UINT64_MAX, UINT64_MAX};
+
+Test(route, position_is_a_header_that_no_row_can_set)
+{
+    struct fixture f;
+    open_fixture(&f, "route: {position: true}");
+    set_text(&f, "headers", "{\"outbox-position\": \"1.1-0.1.9\", \"a\": \"1\"}");
+    obx_position_text_set_owner(&f.route.position, 0x12, 0x3, 0xffff00001234abcd);
+    obx_position_text_set_low(&f.route.position, (struct outbox_position){0x7e, 0x1});
+    f.route.position.known = true;
+    cr_assert_eq(obx_route_row(&f.route, f.row, both, &f.arena, &f.message, &f.error), 0);
+    cr_assert_eq(f.message.header_count, 3);
+    is(f.message.headers[1].name, "outbox-position");
+    is(f.message.headers[1].value, "0000000000000012.3-1234abcd.7f-ab.7e-1");
+    is(f.message.headers[2].name, "a");
+    obx_position_text_set_owner(&f.route.position, UINT64_MAX, UINT64_MAX, UINT64_MAX);
+    obx_position_text_set_low(&f.route.position, last);
+    cr_assert_eq(obx_route_row(&f.route, f.row, last, &f.arena, &f.message, &f.error), 0);
+    cr_assert_eq(f.message.headers[1].value.size, 16 + 1 + 25 + 1 + 33 + 1 + 33);
+    close_fixture(&f);
+}
+
+Test(route, own_header_with_the_name_of_the_position_is_refused)
+{
+    struct fixture f;
+    cr_assert_eq(compile(&f, "route:\n  position: true\n  headers: {outbox-position: \"${type}\"}\n"), OUTBOX_E_CONFIG);
+    cr_assert_str_eq(f.error.text, "t.yaml:3:3: header 'outbox-position' is that of position: true; give yours another "
+                                   "name");
+    obx_config_free(f.config);
+}
