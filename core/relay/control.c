@@ -164,6 +164,7 @@ static int skip_blocking(struct obx_stages *stages, const struct obx_control_req
         return obx_error_set(answer, OUTBOX_E_AGAIN, "the event that blocks the key has not been tried yet");
     obx_skip_set(&skip, failure->position, (struct outbox_bytes){failure->event_id, strlen(failure->event_id)},
                  failure->reason);
+    skip.id_hash = failure->id_hash;
     obx_keys_end_pause(stages->keys, key, stages->context.now);
     return add_skip(stages, request, &skip, answer);
 }

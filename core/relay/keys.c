@@ -7,6 +7,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "relay/skips.h"
+
 #define LAST_FAILURES_MAX 1000
 
 void obx_keys_init(struct obx_keys *keys)
@@ -247,6 +249,7 @@ void obx_keys_set_failure(struct obx_keys *keys, struct obx_key *key, const stru
         return;
     key->last_failure->position = position;
     key->last_failure->created_us = message->created_us;
+    key->last_failure->id_hash = obx_skip_hash(message->id);
     copy_text(key->last_failure->topic, sizeof key->last_failure->topic, message->topic);
     copy_text(key->last_failure->key, sizeof key->last_failure->key, message->key);
     copy_text(key->last_failure->event_id, sizeof key->last_failure->event_id, message->id);
@@ -257,6 +260,6 @@ void obx_keys_set_failure(struct obx_keys *keys, struct obx_key *key, const stru
 const struct obx_last_failure *obx_key_last_failure(const struct obx_key *key)
 {
     static const struct obx_last_failure none = {
-        {0, 0}, INT64_MIN, "?", "?", "?", "more than 1000 keys are blocked; no reason is kept for this one"};
+        {0, 0}, INT64_MIN, 0, "?", "?", "?", "more than 1000 keys are blocked; no reason is kept for this one"};
     return key->last_failure ? key->last_failure : &none;
 }

@@ -35,6 +35,7 @@ struct obx_blocked_event {
 struct obx_last_failure {
     struct outbox_position position; /* of the event that failed */
     int64_t created_us;              /* created_at of its row; INT64_MIN: unknown */
+    uint64_t id_hash;                /* obx_skip_hash() */
     char topic[64], key[64], event_id[40], reason[160];
 };
 

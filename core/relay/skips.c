@@ -4,15 +4,23 @@
 
 #include <stdio.h>
 #include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "base/mem.h"
 #include "relay/position.h"
+
+uint64_t obx_skip_hash(struct outbox_bytes event_id)
+{
+    return XXH3_64bits(event_id.data, event_id.data ? event_id.size : 0);
+}
 
 void obx_skip_set(struct obx_skip *skip, struct outbox_position position, struct outbox_bytes event_id,
                   const char *reason)
 {
     int id_size = event_id.data ? (int)OBX_MIN(event_id.size, sizeof skip->event_id) : 0;
     skip->position = position;
+    skip->id_hash = obx_skip_hash(event_id);
     snprintf(skip->event_id, sizeof skip->event_id, "%.*s", id_size, id_size ? (const char *)event_id.data : "");
     snprintf(skip->reason, sizeof skip->reason, "%.*s", (int)sizeof skip->reason - 1, reason);
 }
@@ -23,19 +31,12 @@ void obx_skips_add(struct obx_skips *skips, const struct obx_skip *skip)
     skips->list[place] = *skip;
 }
 
-static bool is_event(const struct obx_skip *skip, const struct outbox_message *message)
-{
-    size_t known = strlen(skip->event_id); /* cut, perhaps */
-    bool whole = known + 1 < sizeof skip->event_id;
-    return message->id.size >= known && (!whole || message->id.size == known) &&
-           !memcmp(skip->event_id, known ? message->id.data : "", known);
-}
-
 const struct obx_skip *obx_skips_find(const struct obx_skips *skips, const struct outbox_message *message,
                                       struct outbox_position position)
 {
     for (uint32_t i = 0; i < skips->count; i++)
-        if (obx_position_same(skips->list[i].position, position) && is_event(&skips->list[i], message))
+        if (obx_position_same(skips->list[i].position, position) &&
+            skips->list[i].id_hash == obx_skip_hash(message->id))
             return &skips->list[i];
     return NULL;
 }

@@ -16,7 +16,8 @@
 
 struct obx_skip {
     struct outbox_position position;
-    char event_id[40];
+    uint64_t id_hash;  /* of the whole id, which may be long, and any bytes */
+    char event_id[40]; /* for people */
     char reason[200];
 };
 
@@ -25,7 +26,8 @@ struct obx_skips {
     struct obx_skip list[OBX_SKIPS_MAX];
 };
 
-/* The id and the reason are cut. */
+uint64_t obx_skip_hash(struct outbox_bytes event_id);
+/* The texts of id and reason are cut. */
 void obx_skip_set(struct obx_skip *skip, struct outbox_position position, struct outbox_bytes event_id,
                   const char *reason);
 void obx_skips_add(struct obx_skips *skips, const struct obx_skip *skip);

@@ -399,3 +399,37 @@ Test(control, event_that_a_transform_cannot_handle_now_is_skipped)
     cr_assert(fixture->rows[1].dead_lettered);
     fixture_free(fixture);
 }
+
+/* The texts that people see end at the NUL; the event is known by its whole id. */
+Test(control, event_whose_id_has_a_nul_is_skipped)
+{
+    struct outbox_position at = {7, 0};
+    struct obx_skips skips = {0};
+    struct obx_skip skip;
+    struct outbox_message message = {.id = {"a\0b", 3}}, other = {.id = {"a\0c", 3}};
+    obx_skip_set(&skip, at, message.id, "why");
+    cr_assert_str_eq(skip.event_id, "a");
+    obx_skips_add(&skips, &skip);
+    cr_assert_null(obx_skips_find(&skips, &other, at));
+    cr_assert_not_null(obx_skips_find(&skips, &message, at));
+}
+
+static bool fails_k0(struct fixture *fixture, const struct outbox_message *message)
+{
+    (void)fixture;
+    return message->key.size == 2 && !memcmp(message->key.data, "k0", 2);
+}
+
+Test(control, event_with_any_bytes_as_its_id_is_skipped_when_it_blocks_its_key)
+{
+    struct fixture *fixture = fixture_filled("", 4, 2);
+    fixture->binary_ids = true;
+    fixture->refuse = fails_k0;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, a_key_is_blocked, 5000));
+    works(fixture, OBX_CONTROL_SKIP, "k0", "event a goes to the dead letters");
+    fixture->refuse = NULL;
+    cr_assert(fixture_run(fixture, fixture_empty, 60000), "%s", fixture->logged);
+    cr_assert_eq(fixture_stats(fixture).dead_lettered, 1);
+    fixture_free(fixture);
+}
