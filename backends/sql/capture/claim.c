@@ -380,6 +380,7 @@ void sql_capture_rewind(struct sql_store *store)
         return;
     sql_capture_stop(store);
     sql_capture_queue_reset(&capture->queue, capture->queue.low);
+    obx_sql_ranges_clear(&capture->proofs);
     capture->phase = capture->table_in_log ? SQL_CAPTURE_SPOOL : SQL_CAPTURE_TABLE;
     capture->spool_cursor = SQL_CAPTURE_BASE;
     capture->failure.code = OUTBOX_OK;

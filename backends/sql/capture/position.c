@@ -42,6 +42,7 @@ void sql_capture_free(struct sql_store *store)
     if (capture->patience)
         store->host->timer_close(capture->patience);
     sql_capture_queue_free(&capture->queue);
+    obx_sql_ranges_free(store->host, &capture->proofs);
     obx_sql_text_free(&capture->row.position);
     obx_sql_text_free(&capture->measure_sql);
     store->host->release(store->host, capture->part_spans);

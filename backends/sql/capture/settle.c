@@ -3,7 +3,7 @@
  * backends/sql/capture/settle.c - settles of a store that reads a log
  *
  * Rows of the table are deleted by the removal of backends/sql/server; events of the log need nothing. Then the
- * position is recorded, if it has moved.
+ * position is recorded, if it has moved. Copies above the recorded position are deleted after that.
  */
 #include "sql/capture/capture.h"
 #include "sql/gaps/id_ranges.h"
@@ -102,6 +102,32 @@ static bool note_settled(struct sql_store *store, const struct outbox_settle *se
     return true;
 }
 
+/* A copy whose spool was not followed by a record: its relay died, or the record failed. */
+static bool is_proof(const struct sql_store *store, int64_t id)
+{
+    return id > SQL_CAPTURE_BASE && id > store->capture.row.sequence;
+}
+
+static bool add_row(struct sql_store *store, int64_t id)
+{
+    if (is_proof(store, id))
+        return obx_sql_ranges_add(store->host, &store->capture.proofs, id, id);
+    return obx_sql_id_range_add(store->host, &store->ranges, id);
+}
+
+static bool add_passed_proofs(struct sql_store *store)
+{
+    struct obx_sql_ranges *proofs = &store->capture.proofs;
+    while (proofs->count && !is_proof(store, proofs->items[0].lo)) {
+        int64_t lo = proofs->items[0].lo, hi = proofs->items[0].hi, passed = store->capture.row.sequence;
+        hi = hi < passed ? hi : passed;
+        if (!obx_sql_ranges_add(store->host, &store->ranges, lo, hi) ||
+            !obx_sql_ranges_remove(store->host, proofs, lo, hi))
+            return false;
+    }
+    return true;
+}
+
 bool sql_capture_ranges(struct sql_store *store, const struct outbox_settle *settle)
 {
     obx_sql_ranges_clear(&store->ranges);
@@ -109,9 +135,9 @@ bool sql_capture_ranges(struct sql_store *store, const struct outbox_settle *set
         const struct outbox_span *span = &settle->spans[s];
         for (uint32_t i = 0; i < span->count; i++) {
             int64_t id = (int64_t)span->batch->positions[span->first + i].major;
-            if (is_of_table(store, span->batch, id) && !obx_sql_id_range_add(store->host, &store->ranges, id))
+            if (is_of_table(store, span->batch, id) && !add_row(store, id))
                 return false;
         }
     }
-    return note_settled(store, settle, &store->capture.queue);
+    return add_passed_proofs(store) && note_settled(store, settle, &store->capture.queue);
 }

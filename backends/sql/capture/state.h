@@ -104,6 +104,10 @@ struct sql_capture {
     /* the position row */
     uint64_t passed_index; /* of the transaction after the last that was passed */
     bool unrecorded;       /* the position has moved since the last record that is known to be committed */
+    /* Settled copies above the recorded position. The last copy proves that the events before it are settled or copied
+     * (capture.h): a crash after its removal would publish these again. So they are removed after the position has
+     * passed them, and count as locked rows until then. */
+    struct obx_sql_ranges proofs;
 
     /* the spool in flight */
     const struct outbox_spool *spool;

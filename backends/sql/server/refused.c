@@ -162,6 +162,14 @@ void sql_refused_reset(struct sql_store *store)
 
 /* ---- reporting --------------------------------------------------------------------------------------------------- */
 
+static uint32_t name_rows(struct sql_store *store, const struct obx_sql_ranges *ids, uint32_t count)
+{
+    for (uint32_t i = 0; i < ids->count; i++)
+        for (int64_t id = ids->items[i].lo; id <= ids->items[i].hi; id++)
+            store->staying[count++] = (struct outbox_position){(uint64_t)id, 0};
+    return count;
+}
+
 static int by_position(const void *left, const void *right)
 {
     const struct outbox_position *a = left, *b = right;
@@ -171,12 +179,11 @@ static int by_position(const void *left, const void *right)
 /* Without memory none is named. */
 static uint32_t list_staying(struct sql_store *store)
 {
-    uint32_t count = 0, most = (uint32_t)count_rows(&store->refused) + store->locked.count;
-    if (!obx_sql_grow(store->host, (void **)&store->staying, &store->staying_room, most, sizeof *store->staying))
+    uint64_t most = count_rows(&store->refused) + count_rows(&store->capture.proofs) + store->locked.count;
+    if (!obx_sql_grow(store->host, (void **)&store->staying, &store->staying_room, (uint32_t)most,
+                      sizeof *store->staying))
         return 0;
-    for (uint32_t i = 0; i < store->refused.count; i++)
-        for (int64_t id = store->refused.items[i].lo; id <= store->refused.items[i].hi; id++)
-            store->staying[count++] = (struct outbox_position){(uint64_t)id, 0};
+    uint32_t count = name_rows(store, &store->capture.proofs, name_rows(store, &store->refused, 0));
     for (uint32_t i = 0; i < store->locked.count; i++)
         store->staying[count++] = (struct outbox_position){(uint64_t)store->locked.rows[i].id, 0};
     if (count)
@@ -193,7 +200,7 @@ bool sql_refused_report(struct sql_store *store, const struct outbox_settle *set
     if (settle->struct_size < sizeof *settle || !settle->refused)
         return !rows || !outbox_error_set(error, OUTBOX_E_AGAIN, "settle rows of %s: %s", store->table_name, why);
     settle->refused->rows = rows;
-    settle->refused->locked = store->locked.count - lasting;
+    settle->refused->locked = store->locked.count - lasting + count_rows(&store->capture.proofs);
     snprintf(settle->refused->reason, sizeof settle->refused->reason, "%.199s", why);
     if (settle->refused->struct_size >= sizeof *settle->refused) {
         settle->refused->position_count = list_staying(store);

@@ -126,8 +126,15 @@ static uint32_t make_spans(struct capture *capture, uint32_t first, uint32_t cou
 
 int capture_settle(struct capture *capture, uint32_t first, uint32_t count, uint64_t low)
 {
+    return capture_settle_asking(capture, first, count, low, NULL);
+}
+
+int capture_settle_asking(struct capture *capture, uint32_t first, uint32_t count, uint64_t low,
+                          struct outbox_refused *refused)
+{
     static struct outbox_span spans[CAPTURE_BATCHES];
-    struct outbox_settle settle = {.struct_size = sizeof settle, .spans = spans, .low = {.major = low}};
+    struct outbox_settle settle = {
+        .struct_size = sizeof settle, .spans = spans, .refused = refused, .low = {.major = low}};
     struct loop_fixture_call call = {0};
     settle.span_count = make_spans(capture, first, count, spans);
     loop_fixture_reset(&call);

@@ -38,6 +38,8 @@ int capture_claim(struct capture *capture, uint32_t flags, uint32_t max_rows); /
 void capture_forget(struct capture *capture);
 /* Settles rows `first` up to first + count - 1 of those that were claimed, with this low mark. */
 int capture_settle(struct capture *capture, uint32_t first, uint32_t count, uint64_t low);
+int capture_settle_asking(struct capture *capture, uint32_t first, uint32_t count, uint64_t low,
+                          struct outbox_refused *refused);
 int capture_spool(struct capture *capture, uint32_t first, uint32_t count, uint64_t low);
 int capture_spool_counting(struct capture *capture, uint32_t first, uint32_t count, uint64_t low, uint64_t *refused);
 void capture_replay(struct capture *capture);     /* all dead letters */

@@ -207,3 +207,42 @@ Test(capture_spool, event_of_more_than_half_a_packet_is_spooled)
     fixture_run(&capture.base, "SET GLOBAL max_allowed_packet = DEFAULT");
     capture_close(&capture);
 }
+
+static int64_t copies(struct capture *capture)
+{
+    return fixture_run(&capture->base, "SELECT COUNT(*) FROM %s_spool");
+}
+
+/* A relay died between the copy of b and the record of the position, which is before a. The next one publishes b. If
+ * it removed the copy then and died, nothing would show that a and b are done. */
+Test(capture_spool, copy_stays_until_the_position_has_passed_it)
+{
+    struct capture capture;
+    struct outbox_refused refused = {.struct_size = sizeof refused};
+    capture_open(&capture, "proving");
+    capture_run(&capture, EVENT("a") "; " EVENT("b") "; " EVENT("c"));
+    capture_expect(&capture, "a b c");
+    uint64_t last = capture.last;
+    fixture_run(&capture.base, "CREATE TABLE %s_before AS SELECT * FROM %s_position");
+    cr_assert_eq(capture_settle(&capture, 0, 1, last - 2), 0, "%s", capture.base.error.text);
+    cr_assert_eq(capture_spool(&capture, 1, 1, last - 1), 0, "%s", capture.base.error.text);
+    fixture_run(&capture.base, "UPDATE %s_position p JOIN %s_before b SET p.log_position = b.log_position, p.log_index "
+                               "= b.log_index, p.sequence = b.sequence");
+    capture_restart(&capture);
+    cr_assert_eq(capture_claim(&capture, OUTBOX_CLAIM_REWIND, 1), 0, "%s", capture.base.error.text);
+    cr_assert(capture.rows == 1 && capture.spooled == 1 && capture.last == last - 1);
+    cr_assert_eq(capture_settle_asking(&capture, 0, 1, 0, &refused), 0, "%s", capture.base.error.text);
+    cr_assert_eq(refused.locked, 1);
+    cr_assert(refused.position_count == 1 && refused.positions[0].major == last - 1);
+    cr_assert_eq(copies(&capture), 1);
+    capture_restart(&capture); /* it dies */
+    capture_expect(&capture, "b c");
+    cr_assert_eq(capture.spooled, 1);
+    cr_assert_eq(capture_settle_asking(&capture, 0, 2, last, &refused), 0, "%s", capture.base.error.text);
+    cr_assert_eq(capture_settle_asking(&capture, 0, 0, last, &refused), 0, "%s", capture.base.error.text);
+    cr_assert(refused.locked == 0 && refused.position_count == 0);
+    cr_assert_eq(copies(&capture), 0);
+    capture_expect_rewound(&capture, "");
+    fixture_run(&capture.base, "DROP TABLE %s_before");
+    capture_close(&capture);
+}

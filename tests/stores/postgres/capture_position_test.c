@@ -208,6 +208,33 @@ Test(capture, events_before_a_copy_are_settled_and_do_not_come_after_it)
     close_capture(&fixture);
 }
 
+/* The same, and the next relay dies, too, after it has published the copy. */
+Test(capture, a_copy_stays_until_the_position_has_passed_it)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_proof");
+    fixture_run(&fixture, "BEGIN");
+    emit(&fixture, "a");
+    emit(&fixture, "b");
+    emit(&fixture, "c");
+    fixture_run(&fixture, "COMMIT");
+    fixture_run(&fixture, "INSERT INTO %s (id, aggregatetype, aggregateid, type) OVERRIDING SYSTEM VALUE VALUES "
+                          "(4611686018427387906, 'order', 'b', 'placed')");
+    fixture_begin(&fixture);
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 10);
+    struct outbox_span copy = {.batch = batch, .count = 1};
+    cr_assert(batch->rows == 1 && batch->flags & OUTBOX_BATCH_SPOOLED);
+    cr_assert_eq(settle(&fixture, &copy, 0), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_count_rows(&fixture), 1);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "bc");
+    cr_assert_eq(settle(&fixture, &copy, BASE + 3), 0, "%s", fixture.error.text);
+    cr_assert_eq(sequence(&fixture), 3);
+    cr_assert_eq(settle(&fixture, NULL, BASE + 3), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_count_rows(&fixture), 0);
+    obx_store_release(fixture.store, batch);
+    close_capture(&fixture);
+}
+
 Test(capture, rows_of_the_table_come_first_and_later_ones_are_found)
 {
     struct sql_fixture fixture;
