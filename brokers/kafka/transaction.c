@@ -111,6 +111,12 @@ static void report_kept(struct kafka_broker *self, struct kafka_publish *publish
     kafka_report(self, publish, self->slots[publish->slot].indexes, count, outcome, error);
 }
 
+static void count(const struct outbox_host *host, bool committed)
+{
+    if (host->struct_size >= sizeof *host)
+        host->transaction_ended(host, committed);
+}
+
 /* The transaction is over: each of its publishes gets rid of what was kept back. error NULL: committed. */
 static void release(struct kafka_broker *self, uint32_t outcome, const struct outbox_error *error)
 {
@@ -125,6 +131,7 @@ static void release(struct kafka_broker *self, uint32_t outcome, const struct ou
     transaction->publishes = NULL;
     transaction->rows = 0;
     transaction->full = false;
+    count(self->host, !error);
 }
 
 void kafka_transaction_report_late(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index)

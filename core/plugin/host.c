@@ -141,6 +141,12 @@ static void reconnected(const struct outbox_host *host)
     obx_instance_of(host)->reconnects++;
 }
 
+static void transaction_ended(const struct outbox_host *host, int committed)
+{
+    struct obx_transactions *transactions = &obx_instance_of(host)->transactions;
+    ++*(committed ? &transactions->committed : &transactions->aborted);
+}
+
 void obx_instance_violation(struct obx_instance *instance, uint64_t *counter, const char *what, outbox_op_t op)
 {
     ++*counter;
@@ -173,6 +179,7 @@ static const struct outbox_host table = {
     .op_messages = op_messages,
     .op_child = op_child,
     .reconnected = reconnected,
+    .transaction_ended = transaction_ended,
 #ifdef OUTBOX_WITH_FAILPOINTS
     .failpoint = failpoint,
 #endif

@@ -252,6 +252,16 @@ uint64_t obx_instance_reconnects(const struct obx_instance *instance)
     return reconnects;
 }
 
+struct obx_transactions obx_instance_transactions(const struct obx_instance *instance)
+{
+    struct obx_transactions sum = {0};
+    for (; instance; instance = instance->inner) {
+        sum.committed += instance->transactions.committed;
+        sum.aborted += instance->transactions.aborted;
+    }
+    return sum;
+}
+
 struct obx_violations obx_instance_violations(const struct obx_instance *instance)
 {
     struct obx_violations sum = {0};

@@ -77,6 +77,12 @@ uint32_t obx_instance_in_flight(const struct obx_instance *instance);
 /* Connections that came back by the client library's own work, so far. */
 uint64_t obx_instance_reconnects(const struct obx_instance *instance);
 
+/* Of a broker, so far; aborted: given up, perhaps with an unknown outcome. */
+struct obx_transactions {
+    uint64_t committed, aborted;
+};
+struct obx_transactions obx_instance_transactions(const struct obx_instance *instance);
+
 /* Contract violations seen so far; all 0 with a correct plugin. */
 struct obx_violations {
     uint64_t unknown_ops;  /* double, late or foreign completions and outcomes */

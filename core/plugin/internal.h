@@ -100,6 +100,7 @@ struct obx_instance {
 
     struct obx_ops ops;
     uint64_t reconnects;
+    struct obx_transactions transactions;
     struct obx_violations violations;
     bool violation_logged;
 

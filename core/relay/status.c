@@ -127,6 +127,9 @@ void obx_status_stats(const struct obx_status *status, struct outbox_stats *stat
     stats->violations = violations(stages->store) + violations(stages->broker);
     stats->store_connects += obx_instance_reconnects(obx_link_instance(stages->store));
     stats->broker_connects += obx_instance_reconnects(obx_link_instance(stages->broker));
+    struct obx_transactions transactions = obx_instance_transactions(obx_link_instance(stages->broker));
+    stats->transactions_committed = transactions.committed;
+    stats->transactions_aborted = transactions.aborted;
     if (stages->context.halted)
         snprintf(stats->last_error, sizeof stats->last_error, "%s", stages->context.halt_reason.text);
     else if (status->state == OUTBOX_STATE_PAUSED)

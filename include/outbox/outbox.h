@@ -149,6 +149,8 @@ struct outbox_stats {
     uint32_t kept_log_percent; /* of what may be kept, by bytes or by age; 0: unknown */
     uint64_t held_since_ns;    /* monotonic: when the oldest event was claimed that still holds the log; 0: none does */
     uint64_t recovered; /* delivery: exactly-once: events in the progress record of a start, which are not sent again */
+    uint64_t transactions_committed; /* of the broker, with delivery: exactly-once */
+    uint64_t transactions_aborted;   /* given up: not committed, or with an unknown outcome */
 };
 OUTBOX_API int outbox_stats(struct outbox *relay, struct outbox_stats *stats);
 

@@ -250,10 +250,10 @@ struct outbox_host {
 
     /* Any thread. In test builds: a named place was reached (outbox/failpoint.h). NULL in all other builds. */
     int (*failpoint)(const struct outbox_host *host, const char *name, struct outbox_error *error);
-
-    /* The connection was lost and is back, by the client library's own work: no op failed through it. The host counts
-     * it as a connect. Loop thread. */
+    /* Counted. The connection was lost and is back, by the client library's own work: no op failed. Loop thread. */
     void (*reconnected)(const struct outbox_host *host);
+    /* Counted. Exactly once: a transaction is committed, or given up; then it may be committed as well. Loop thread. */
+    void (*transaction_ended)(const struct outbox_host *host, int committed);
 };
 
 /* ---- common arguments -------------------------------------------------------------------------------------------- */

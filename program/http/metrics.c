@@ -244,6 +244,10 @@ static const struct metric metrics[] = {
            "events that the progress record of a start names: removed without being published again "
            "(`delivery: exactly-once`)"),
     NUMBER(spooled, COUNTER, "events of a log that were copied to the spool, as they could not go at once"),
+    NUMBER(transactions_aborted, COUNTER,
+           "transactions that were given up: not committed, or with an unknown outcome that the next start finds out "
+           "(`delivery: exactly-once`)"),
+    NUMBER(transactions_committed, COUNTER, "transactions that the broker has committed (`delivery: exactly-once`)"),
     NUMBER(violations, COUNTER, "completions by plugins that violate the contract"),
     PROCESS("cpu_seconds", cpu_s, COUNTER, "CPU time used, by the program and by the kernel for it"),
     PROCESS("resident_memory_bytes", resident, GAUGE, "memory in RAM"),

@@ -160,6 +160,7 @@ Test(layout, host)
     AT(outbox_host, op_child, 184);
     AT(outbox_host, failpoint, 192);
     AT(outbox_host, reconnected, 200);
+    AT(outbox_host, transaction_ended, 208);
 }
 
 Test(layout, inner)

@@ -22,6 +22,8 @@ static struct obx_snapshot two_relays(void)
                                      .empty_claims = 5,
                                      .spooled = 6,
                                      .recovered = 4,
+                                     .transactions_committed = 8,
+                                     .transactions_aborted = 9,
                                      .kept_log_percent = 52};
     a->held_ns = 2500000000;
     struct obx_relay_view *b = obx_snapshot_more(&snapshot);
@@ -55,6 +57,8 @@ Test(render, metrics_follow_the_prometheus_format)
     expect_line(obx_buf_text(&text), "# TYPE outbox_empty_claims_total counter");
     expect_line(obx_buf_text(&text), "outbox_empty_claims_total{relay=\"a\\\"\\n\\\\b\"} 5");
     expect_line(obx_buf_text(&text), "outbox_recovered_total{relay=\"a\\\"\\n\\\\b\"} 4");
+    expect_line(obx_buf_text(&text), "outbox_transactions_committed_total{relay=\"a\\\"\\n\\\\b\"} 8");
+    expect_line(obx_buf_text(&text), "outbox_transactions_aborted_total{relay=\"a\\\"\\n\\\\b\"} 9");
     expect_line(obx_buf_text(&text), "outbox_spooled_total{relay=\"a\\\"\\n\\\\b\"} 6");
     expect_line(obx_buf_text(&text), "outbox_kept_log_percent{relay=\"a\\\"\\n\\\\b\"} 52");
     expect_line(obx_buf_text(&text), "outbox_held_seconds{relay=\"a\\\"\\n\\\\b\"} 2.500");
