@@ -118,6 +118,7 @@ struct kafka_verify {
     struct kafka_job job;
     struct kafka_topic *topic;
     rd_kafka_topic_t *handle; /* what the worker asks about */
+    bool all;                 /* of the topics with messages in flight: the next one follows */
     bool answered;            /* the worker's result, and what it found */
     rd_kafka_resp_err_t err;
 };

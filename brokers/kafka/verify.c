@@ -7,7 +7,7 @@
  *
  *     not verified -> metadata: it exists, and each partition has a leader -> verified: its first message goes alone
  *                  -> otherwise: FAILING, without an attempt; asked for again with pauses that grow from 0.1 to 10 s
- *     a transaction lasts 3 s with messages in flight -> the same question about their topics
+ *     a transaction lasts 3 s with messages in flight -> the same question about each of their topics, in turn
  *
  * Failure modes: no broker answers, which is no fault of the topic: it is asked for again, and its first messages wait
  * as all others do. A user who may read the metadata and not write the topic: its first message fails, and costs the
@@ -68,6 +68,8 @@ static void on_trouble(struct kafka_broker *self, struct kafka_topic *topic, rd_
     kafka_replace_producer(self, &error);
 }
 
+static void verify_next(struct kafka_broker *self, struct kafka_topic *topic);
+
 static void done(struct outbox_work *work)
 {
     struct kafka_broker *self = work->arg;
@@ -76,10 +78,13 @@ static void done(struct outbox_work *work)
     kafka_request_turn(self); /* messages, or stop(), may wait for this */
     if (self->state != KAFKA_RUNNING || !verify->answered || verify->job.error.code)
         return;
-    if (verify->err)
+    if (verify->err) {
         on_trouble(self, verify->topic, verify->err);
-    else
-        verify->topic->verified = true;
+        return;
+    }
+    verify->topic->verified = true;
+    if (verify->all)
+        verify_next(self, verify->topic);
 }
 
 static void verify(struct kafka_broker *self, struct kafka_topic *topic)
@@ -88,12 +93,25 @@ static void verify(struct kafka_broker *self, struct kafka_topic *topic)
     if (self->verify.job.running)
         return; /* its end asks for a turn */
     self->verify.topic = topic;
+    self->verify.all = false;
     self->verify.handle = kafka_topic_handle(self, topic, false, &rk);
     self->verify.job = (struct kafka_job){0};
     if (self->verify.handle)
         kafka_run_job(self, &self->verify.job, work, done);
     else
         topic->verified = true; /* no memory: the message fails for it */
+}
+
+/* The topics with messages in flight, one after the other: one that has its leaders hides no other. */
+static void verify_next(struct kafka_broker *self, struct kafka_topic *topic)
+{
+    do
+        topic = kafka_topics_next(&self->topics, topic);
+    while (topic && !topic->in_flight);
+    if (!topic || self->verify.job.running)
+        return;
+    verify(self, topic);
+    self->verify.all = true;
 }
 
 /* ---- when -------------------------------------------------------------------------------------------------------- */
@@ -117,7 +135,5 @@ void kafka_verify_hanging(struct kafka_broker *self)
     if (!self->exactly_once || !self->in_flight || self->outage.suspected ||
         now - self->transaction.began_at < HANGS_NS)
         return;
-    for (struct kafka_topic *topic = NULL; (topic = kafka_topics_next(&self->topics, topic));)
-        if (topic->in_flight)
-            verify(self, topic);
+    verify_next(self, NULL);
 }

@@ -235,6 +235,8 @@ Test(kafka_transaction, idle_broker_writes_a_record_without_what_has_left_the_ou
 {
     begin(OUTBOX_ORDER_KEY, 1, "");
     cr_assert_eq(publish(0, 10), 10);
+    cr_assert_eq(obx_instance_transactions(f.broker.instance).committed, 2); /* the first event is alone */
+    cr_assert_eq(obx_instance_transactions(f.broker.instance).aborted, 0);
     report(OUTBOX_RECORD_SETTLED, 0, 10);
     wait_for_records(3); /* of the first event, of the others, of none */
     cr_assert_eq(named(2, 0, 10), 0);
@@ -291,6 +293,13 @@ static void fill_two_topics(struct batch *batch, const char *topic, uint64_t fir
     fill(batch, first, 20);
     for (uint32_t i = 0; i < 20; i += 2)
         batch->messages[i].topic = (struct outbox_bytes){topic, strlen(topic)};
+}
+
+static void fill_topics(struct batch *batch, const char *topic, const char *other, uint64_t first)
+{
+    fill_two_topics(batch, topic, first);
+    for (uint32_t i = 1; i < 20; i += 2)
+        batch->messages[i].topic = (struct outbox_bytes){other, strlen(other)};
 }
 
 /* Others are not delayed, and the producer is not replaced. Then the topic works again. */
@@ -381,6 +390,40 @@ Test(kafka_transaction, topic_that_loses_its_leader_delays_others_once)
     cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
     is_no_trouble_of_others("left", OUTBOX_E_IO,
                             "publish to topic 'left': Broker: Leader not available; its events wait", mend_leader);
+}
+
+/* Messages of both are in flight: of topics with a leader whose broker does not answer in time, and of one that has
+ * none. Whatever the order of the topics is. */
+static void is_found_behind(const char *others, const char *without_leader)
+{
+    struct batch batch;
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    rd_kafka_mock_topic_create(f.mock.cluster, others, 1, 1);
+    rd_kafka_mock_topic_create(f.mock.cluster, without_leader, 1, 1);
+    cr_assert_eq(publish(0, 1), 1);
+    fill_topics(&batch, others, without_leader, 5000);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 20);
+    batch_free(&batch);
+    rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 1, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 20000);
+    rd_kafka_mock_partition_set_leader(f.mock.cluster, without_leader, 0, -1);
+    fill_topics(&batch, others, without_leader, 5100);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_run_until(&f.broker, is_lost, &f.broker, FIXTURE_WAIT_MS));
+    cr_assert(strstr(f.broker.lost_error.text, without_leader), "%s", f.broker.lost_error.text);
+    cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
+    cr_assert_gt(obx_instance_transactions(f.broker.instance).aborted, 0);
+    batch_free(&batch);
+    f.broker.lost_count = 0;
+    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    MOCK_FIXTURE_END(&f);
+}
+
+Test(kafka_transaction, topic_that_hangs_hides_no_other)
+{
+    is_found_behind("first", "second");
+    is_found_behind("second", "first");
 }
 
 /* Metadata shows the topic, and its messages are refused: that costs a producer. Until the pause is over nothing is
