@@ -38,6 +38,12 @@ Test(gaps, missing_ids_below_the_highest_claimed_id_are_gaps)
     expect_hot(&gaps, 0, 1, 2);
     expect_hot(&gaps, 1, 4, 4);
     expect_hot(&gaps, 2, 7, 7);
+    cr_assert_eq(obx_sql_gaps_floor(&gaps), 1);
+    gaps.hot.count = 0;
+    cr_assert_eq(obx_sql_gaps_floor(&gaps), 11);
+    gaps.hot.count = 3;
+    gaps.hot.items[0].lo = 3;
+    cr_assert_eq(obx_sql_gaps_floor(&gaps), 3);
     obx_sql_gaps_free(&gaps);
     cr_assert_eq(sql_memory.live, 0);
 }
