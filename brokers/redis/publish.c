@@ -147,12 +147,13 @@ static void on_added(redisAsyncContext *connection, void *answer, void *arg)
 
 static uint32_t wait_outcome(const struct redis_broker *broker, const redisReply *reply, struct outbox_error *error)
 {
-    if (!reply || reply->type != REDIS_REPLY_INTEGER)
+    if (!reply || reply->type == REDIS_REPLY_ERROR)
         return redis_outcome(reply, error) == OUTBOX_UNKNOWN ? OUTBOX_UNKNOWN : OUTBOX_RETRY_UNKNOWN;
-    if (reply->integer >= broker->replicas)
+    long long have = reply->type == REDIS_REPLY_INTEGER ? reply->integer : 0;
+    if (have >= broker->replicas)
         return OUTBOX_DELIVERED;
     outbox_error_set(error, OUTBOX_E_AGAIN, "wait for %" PRId64 " replicas: %lld have the entry", broker->replicas,
-                     reply->integer);
+                     have);
     return OUTBOX_RETRY_UNKNOWN;
 }
 

@@ -2,7 +2,8 @@
 /*
  * brokers/redis/reply.c - what the server's answer means
  *
- * An error of Redis begins with a word in capitals. A word that this table does not have costs the event an attempt.
+ * XADD is answered by the id of the entry. An error of Redis begins with a word in capitals. A word that this table
+ * does not have costs the event an attempt.
  */
 #include "broker.h"
 
@@ -52,8 +53,12 @@ uint32_t redis_outcome(const redisReply *reply, struct outbox_error *error)
         outbox_error_set(error, OUTBOX_E_NOT_CONNECTED, "add an entry: the connection ended before the answer");
         return OUTBOX_UNKNOWN;
     }
-    if (reply->type != REDIS_REPLY_ERROR)
+    if (reply->type == REDIS_REPLY_STRING && reply->len)
         return OUTBOX_DELIVERED;
+    if (reply->type != REDIS_REPLY_ERROR) {
+        outbox_error_set(error, OUTBOX_E_IO, "add an entry: the answer is not the id of an entry");
+        return OUTBOX_RETRY_UNKNOWN;
+    }
     const struct meaning *meaning = find(reply->str);
     outbox_error_set(error, meaning->code, "add an entry: the server answered: %s", reply->str);
     return meaning->outcome;

@@ -174,14 +174,14 @@ void fixture_submit(struct publishing *publishing, uint32_t count)
     obx_broker_publish(broker, &publishing->call, &publishing->publish);
 }
 
-static bool is_done(void *arg)
+bool fixture_is_done(void *arg)
 {
     return ((struct publishing *)arg)->is_done;
 }
 
 void fixture_wait(struct publishing *publishing)
 {
-    cr_assert(loop_fixture_until(&base, is_done, publishing), "the publish did not complete");
+    cr_assert(loop_fixture_until(&base, fixture_is_done, publishing), "the publish did not complete");
     for (uint32_t i = 0; i < publishing->publish.count; i++)
         cr_assert_eq(publishing->results[i].reports, 1, "event %u has %u outcomes", i, publishing->results[i].reports);
 }

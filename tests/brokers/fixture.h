@@ -51,6 +51,7 @@ void fixture_run_for(uint32_t ms);
 void event_set(struct publishing *publishing, uint32_t index, const char *topic, const char *key, const char *value);
 void fixture_submit(struct publishing *publishing, uint32_t count);
 void fixture_wait(struct publishing *publishing);
+bool fixture_is_done(void *publishing);
 /* One event of the topic, to its outcome. */
 struct result fixture_publish(const char *topic);
 

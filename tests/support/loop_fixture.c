@@ -79,6 +79,7 @@ int loop_fixture_instance(struct loop_fixture *base, enum outbox_kind kind, cons
                                        .registry = base->registry,
                                        .log = &base->log,
                                        .relay = "test",
+                                       .exactly_once = base->exactly_once,
                                        .section = section,
                                        .events = {.wake = woken, .lost = lost, .arg = base}};
     return obx_instance_new(&setup, kind, instance, error);

@@ -26,6 +26,7 @@ struct loop_fixture {
     struct obx_config *config;
     struct obx_log log;
     bool verbose;        /* messages of plugins go to stderr */
+    bool exactly_once;   /* brokers: the relay has delivery: exactly-once */
     uint32_t timeout_ms; /* of one operation; 0: LOOP_FIXTURE_TIMEOUT_MS */
     uint32_t wakes, losses;
     struct outbox_error loss; /* the last */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/altered/altering_proxy.h - a proxy that changes what a server answers, at random
+ * tests/proxy/altering/altering_proxy.h - a proxy that changes what a server answers, at random
  *
  * It takes the server's stream apart into the messages of its protocol, and now and then drops, repeats, replaces or
  * changes one, so that what comes out is mostly well-formed: a client library lets it pass, and the code behind it has
  * to deal with it. What a client sends goes through unchanged. Runs with the same seed alter the same messages.
  */
-#ifndef OBX_TESTS_STORES_ALTERED_ALTERING_PROXY_H
-#define OBX_TESTS_STORES_ALTERED_ALTERING_PROXY_H
+#ifndef OBX_TESTS_PROXY_ALTERING_ALTERING_PROXY_H
+#define OBX_TESTS_PROXY_ALTERING_ALTERING_PROXY_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,7 +28,7 @@ struct alter_protocol {
     void (*renumber)(struct alter *alter, uint8_t *message, size_t size);
     void (*sent)(struct alter *alter, const uint8_t *data, size_t size); /* by the client */
 };
-extern const struct alter_protocol alter_postgres, alter_mysql;
+extern const struct alter_protocol alter_postgres, alter_mysql; /* of the stores */
 
 enum { ALTER_KEPT = 32, ALTER_MESSAGE = 1 << 16 };
 struct alter { /* of one connection */
@@ -37,6 +37,12 @@ struct alter { /* of one connection */
     unsigned one_in; /* of so many messages one is altered */
     bool logged_in;
     uint8_t number; /* of the next message: MySQL */
+    uint32_t id;    /* of the message that is altered: Kafka */
+    size_t rest;    /* of the request that is being sent: Kafka */
+    struct {
+        uint32_t id;
+        uint16_t what;
+    } requests[64]; /* by the id: Kafka */
     uint8_t *in, *out;
     size_t in_size, in_room, out_size, out_room;
     struct {
@@ -51,9 +57,27 @@ void alter_emit(struct alter *alter, const uint8_t *message, size_t size);
 /* Emits a message that was sent before, or nothing. */
 void alter_emit_kept(struct alter *alter);
 
+struct alter_bytes {
+    const char *data;
+    size_t size;
+};
+#define ALTER_BYTES(text)      \
+    {                          \
+        text, sizeof(text) - 1 \
+    }
+/* For protocols without an idea of their own: emits nothing, the message twice, one from before, one of `others`, or
+ * the message with some bytes changed or cut out; `head` bytes at its begin and `tail` at its end stay. */
+void alter_any(struct alter *alter, struct alter_bytes message, size_t head, size_t tail,
+               const struct alter_bytes *others, unsigned count);
+/* The last two of these. */
+void alter_emit_one(struct alter *alter, const struct alter_bytes *others, unsigned count);
+void alter_change(struct alter *alter, struct alter_bytes message, size_t head, size_t tail);
+/* Texts: bytes of the first line with its end; 0: it has not come whole. */
+size_t alter_line(const uint8_t *data, size_t size);
+
 struct altering_proxy {
     const struct alter_protocol *protocol;
-    unsigned port; /* out */
+    unsigned port; /* 0: any; then the one it is */
     int target, listener;
     pthread_t thread;
     _Atomic uint64_t seed; /* of the connections from now on */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/altered/alter.c - one stream: messages in, messages out */
+/* tests/proxy/altering/alter.c - one stream: messages in, messages out */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/altered/altering_proxy.c - connections, on a thread of their own */
+/* tests/proxy/altering/altering_proxy.c - connections, on a thread of their own */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -139,11 +139,12 @@ static void *serve(void *arg)
 
 void altering_proxy_start(struct altering_proxy *proxy, const struct alter_protocol *protocol, int target)
 {
-    struct sockaddr_in address = on_loopback(0);
+    struct sockaddr_in address = on_loopback((int)proxy->port);
     socklen_t size = sizeof address;
     proxy->protocol = protocol;
     proxy->target = target;
     proxy->listener = open_socket();
+    setsockopt(proxy->listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     if (bind(proxy->listener, (struct sockaddr *)&address, size) || listen(proxy->listener, 16) ||
         getsockname(proxy->listener, (struct sockaddr *)&address, &size) ||
         pthread_create(&proxy->thread, NULL, serve, proxy))

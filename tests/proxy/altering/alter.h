@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/altered/alter.h - one stream, for the proxy */
-#ifndef OBX_TESTS_STORES_ALTERED_ALTER_H
-#define OBX_TESTS_STORES_ALTERED_ALTER_H
+/* tests/proxy/altering/alter.h - one stream, for the proxy */
+#ifndef OBX_TESTS_PROXY_ALTERING_ALTER_H
+#define OBX_TESTS_PROXY_ALTERING_ALTER_H
 
 #include "altering_proxy.h"
 
