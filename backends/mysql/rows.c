@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "binlog/date.h"
 #include "store.h"
 
 enum { ROW_OVERHEAD = 48 };
@@ -34,21 +35,12 @@ static int64_t digits(const char *at, int count)
     return number;
 }
 
-/* Days since 1970-01-01 in the Gregorian calendar. */
-static int64_t days(int64_t year, int64_t month, int64_t day)
-{
-    year -= month <= 2;
-    int64_t era = (year < 0 ? year - 399 : year) / 400, of_era = year - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-/* "2026-11-23 21:30:00.123456"; zeros mean: no time. */
+/* "2026-11-23 21:30:00.123456". A date that is in no calendar, such as 0000-00-00, stays text. */
 static struct outbox_value of_time(const char *data, unsigned long size)
 {
-    if (size < 19 || !digits(data + 5, 2))
-        return (struct outbox_value){.type = OUTBOX_NULL};
-    int64_t us = days(digits(data, 4), digits(data + 5, 2), digits(data + 8, 2));
+    if (size < 19 || !mys_is_date(digits(data, 4), digits(data + 5, 2), digits(data + 8, 2)))
+        return of_bytes(OUTBOX_TEXT, data, size);
+    int64_t us = mys_days(digits(data, 4), digits(data + 5, 2), digits(data + 8, 2));
     us = us * 24 + digits(data + 11, 2);
     us = us * 60 + digits(data + 14, 2);
     us = us * 60 + digits(data + 17, 2);

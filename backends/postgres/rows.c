@@ -38,8 +38,10 @@ static struct outbox_value of_float8(const char *data)
 static struct outbox_value of_time(const char *data)
 {
     int64_t us = (int64_t)pg_get_int8(data);
-    if (us == INT64_MIN || us > INT64_MAX - epoch_us) /* -infinity, infinity */
-        return (struct outbox_value){.type = OUTBOX_NULL};
+    if (us == INT64_MIN)
+        return of_bytes(OUTBOX_TEXT, "-infinity", 9);
+    if (us > INT64_MAX - epoch_us)
+        return of_bytes(OUTBOX_TEXT, "infinity", 8);
     return of_int(OUTBOX_TIME, us + epoch_us);
 }
 

@@ -22,9 +22,8 @@ enum mys_log_as { /* what the bytes of a column are; numbers and times are known
                   MYS_LOG_AS_INET6
 };
 
-/* What an OUTBOX_NULL was in the log, as the size of the value. A date without a month is no time, and comes as null:
- * as.integer has it as digits, YYYYMMDDhhmmss. */
-enum { MYS_NULL, MYS_NULL_ABSENT, MYS_NULL_DATE };
+/* What an OUTBOX_NULL was in the log, as the size of the value. */
+enum { MYS_NULL, MYS_NULL_ABSENT };
 
 struct mys_log_wanted {
     char name[65];

@@ -3,10 +3,12 @@
  * backends/mysql/binlog/temporal.c - dates and times of rows
  *
  * DATETIME and TIMESTAMP become microseconds since 1970 in UTC; a DATETIME has no zone and counts as UTC, as in a
- * SELECT of the relay. DATE and TIME become the server's text. A date without a month is no time: null.
+ * SELECT of the relay. DATE and TIME become the server's text, and so does a date that is in no calendar.
  */
 #include <stdio.h>
+#include <string.h>
 
+#include "date.h"
 #include "row.h"
 
 static unsigned fraction_bytes(const struct mys_log_column *column)
@@ -35,32 +37,34 @@ unsigned mys_temporal_size(const struct mys_log_column *column)
     }
 }
 
-/* Days since 1970-01-01 in the Gregorian calendar. */
-static int64_t days(int64_t year, int64_t month, int64_t day)
-{
-    year -= month <= 2;
-    int64_t era = (year < 0 ? year - 399 : year) / 400, of_era = year - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 struct moment {
     int64_t year, month, day, hour, minute, second, us;
 };
 
-static void set_null_date(struct outbox_value *value, const struct moment *at)
+static void set_text(struct outbox_value *value, const struct obx_sql_text *text)
 {
-    int64_t date = (at->year * 100 + at->month) * 100 + at->day;
-    int64_t time = (at->hour * 100 + at->minute) * 100 + at->second;
-    *value = (struct outbox_value){.as.integer = date * 1000000 + time, .size = MYS_NULL_DATE, .type = OUTBOX_NULL};
+    *value = (struct outbox_value){.as.data = obx_sql_text_get(text), .size = text->size, .type = OUTBOX_TEXT};
 }
 
-static void set_moment(struct outbox_value *value, const struct moment *at)
+static void print_moment(struct obx_sql_text *text, const struct moment *at, unsigned digits)
 {
-    int64_t seconds = ((days(at->year, at->month, at->day) * 24 + at->hour) * 60 + at->minute) * 60 + at->second;
+    char piece[100];
+    snprintf(piece, sizeof piece, "%04d-%02d-%02d %02d:%02d:%02d.%06d", (int)at->year, (int)at->month, (int)at->day,
+             (int)at->hour, (int)at->minute, (int)at->second, (int)at->us);
+    obx_sql_text_add(text, piece, strlen(piece) - 6 + digits - !digits);
+}
+
+static void set_moment(const struct mys_log_column *column, const struct moment *at, struct obx_sql_text *scratch,
+                       struct outbox_value *value)
+{
+    if (!mys_is_date(at->year, at->month, at->day)) {
+        bool has_digits = column->type == MYS_LT_DATETIME2 || column->type == MYS_LT_TIMESTAMP2;
+        print_moment(scratch, at, has_digits && column->meta < 6 ? column->meta : has_digits ? 6 : 0);
+        set_text(value, scratch);
+        return;
+    }
+    int64_t seconds = ((mys_days(at->year, at->month, at->day) * 24 + at->hour) * 60 + at->minute) * 60 + at->second;
     *value = (struct outbox_value){.as.integer = seconds * 1000000 + at->us, .type = OUTBOX_TIME};
-    if (!at->month)
-        set_null_date(value, at);
 }
 
 /* Digits after the second, of which two are in one byte. */
@@ -82,33 +86,34 @@ static struct moment unpack(int64_t packed) /* the number that MySQL has for a d
                            .second = packed & 63};
 }
 
-static void read_datetime2(const struct mys_log_column *column, const unsigned char *at, struct outbox_value *value)
+static struct moment datetime2(const struct mys_log_column *column, const unsigned char *at)
 {
     struct moment moment = unpack((int64_t)mys_big(at, 5) & 0x7fffffffff);
     moment.us = fraction(column, at + 5);
-    set_moment(value, &moment);
+    return moment;
 }
 
-static void read_datetime(const unsigned char *at, struct outbox_value *value)
+static struct moment datetime(const unsigned char *at)
 {
     int64_t number = (int64_t)mys_little(at, 8), date = number / 1000000, time = number % 1000000;
-    const struct moment moment = {.year = date / 10000,
-                                  .month = date / 100 % 100,
-                                  .day = date % 100,
-                                  .hour = time / 10000,
-                                  .minute = time / 100 % 100,
-                                  .second = time % 100};
-    set_moment(value, &moment);
+    return (struct moment){.year = date / 10000,
+                           .month = date / 100 % 100,
+                           .day = date % 100,
+                           .hour = time / 10000,
+                           .minute = time / 100 % 100,
+                           .second = time % 100};
 }
 
-static void set_timestamp(struct outbox_value *value, int64_t seconds, int64_t us)
+/* The number 0 is 0000-00-00. */
+static void set_timestamp(const struct mys_log_column *column, int64_t us, struct obx_sql_text *scratch,
+                          struct outbox_value *value)
 {
-    *value = (struct outbox_value){.as.integer = seconds * 1000000 + us, .type = OUTBOX_TIME};
-    if (!seconds && !us)
-        set_null_date(value, &(struct moment){.year = 0});
+    *value = (struct outbox_value){.as.integer = us, .type = OUTBOX_TIME};
+    if (!us)
+        set_moment(column, &(struct moment){.year = 0}, scratch, value);
 }
 
-/* The inverse of days(). */
+/* The inverse of mys_days(). */
 static struct moment moment_of(int64_t us)
 {
     int64_t day_us = INT64_C(86400) * 1000000, of_day = us % day_us + (us % day_us < 0 ? day_us : 0);
@@ -128,19 +133,11 @@ static struct moment moment_of(int64_t us)
 
 void mys_temporal_print(struct obx_sql_text *text, int64_t us)
 {
-    char piece[100];
     struct moment at = moment_of(us);
-    snprintf(piece, sizeof piece, "%04d-%02d-%02d %02d:%02d:%02d.%06d", (int)at.year, (int)at.month, (int)at.day,
-             (int)at.hour, (int)at.minute, (int)at.second, (int)at.us);
-    obx_sql_text_puts(text, piece);
+    print_moment(text, &at, 6);
 }
 
 /* ---- as text ----------------------------------------------------------------------------------------------------- */
-
-static void set_text(struct outbox_value *value, const struct obx_sql_text *text)
-{
-    *value = (struct outbox_value){.as.data = obx_sql_text_get(text), .size = text->size, .type = OUTBOX_TEXT};
-}
 
 static void print_time(struct obx_sql_text *text, bool negative, int64_t hms, int64_t us, unsigned digits)
 {
@@ -207,18 +204,21 @@ void mys_temporal_read(const struct mys_log_column *column, struct mys_cursor pa
                        struct outbox_value *value)
 {
     const unsigned char *at = part.at;
+    struct moment moment;
     switch (column->type) {
     case MYS_LT_TIMESTAMP:
-        set_timestamp(value, (int64_t)mys_little(at, 4), 0);
+        set_timestamp(column, (int64_t)mys_little(at, 4) * 1000000, scratch, value);
         return;
     case MYS_LT_TIMESTAMP2:
-        set_timestamp(value, (int64_t)mys_big(at, 4), fraction(column, at + 4));
+        set_timestamp(column, (int64_t)mys_big(at, 4) * 1000000 + fraction(column, at + 4), scratch, value);
         return;
     case MYS_LT_DATETIME:
-        read_datetime(at, value);
+        moment = datetime(at);
+        set_moment(column, &moment, scratch, value);
         return;
     case MYS_LT_DATETIME2:
-        read_datetime2(column, at, value);
+        moment = datetime2(column, at);
+        set_moment(column, &moment, scratch, value);
         return;
     case MYS_LT_DATE:
         read_date(at, scratch);

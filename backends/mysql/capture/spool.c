@@ -55,20 +55,6 @@ static void append_bytes(struct obx_sql_text *sql, uint32_t type, struct outbox_
     }
 }
 
-/* The column may refuse null, and does not refuse what the log had. */
-static void append_null(struct obx_sql_text *sql, const struct outbox_value *value)
-{
-    long long digits = value->as.integer, date = digits / 1000000, time = digits % 1000000;
-    char text[40];
-    if (value->size != MYS_NULL_DATE) {
-        obx_sql_text_puts(sql, value->size == MYS_NULL_ABSENT ? "DEFAULT" : "NULL");
-        return;
-    }
-    snprintf(text, sizeof text, "'%04lld-%02lld-%02lld %02lld:%02lld:%02lld'", date / 10000 % 10000, date / 100 % 100,
-             date % 100, time / 10000, time / 100 % 100, time % 100);
-    obx_sql_text_puts(sql, text);
-}
-
 static void append_value(struct obx_sql_text *sql, const struct outbox_value *value)
 {
     const struct outbox_bytes bytes = {value->as.data, value->size};
@@ -91,7 +77,7 @@ static void append_value(struct obx_sql_text *sql, const struct outbox_value *va
         obx_sql_text_int(sql, value->as.integer);
         return;
     default:
-        append_null(sql, value);
+        obx_sql_text_puts(sql, value->size == MYS_NULL_ABSENT ? "DEFAULT" : "NULL");
         return;
     }
 }

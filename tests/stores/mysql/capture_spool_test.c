@@ -15,21 +15,22 @@ static int64_t spooled(struct capture *capture, const char *where)
     return fixture_run(&capture->base, sql);
 }
 
-Test(capture_spool, date_without_a_month_is_taken_as_it_was)
+Test(capture_spool, date_of_no_calendar_is_taken_as_it_was)
 {
     struct capture capture;
     capture_open(&capture, "zero_dates");
-    capture_run(&capture,
-                "SET sql_mode = ''; " BOTH("ADD COLUMN d DATETIME NOT NULL, ADD COLUMN t TIMESTAMP NOT NULL "
-                                           "DEFAULT CURRENT_TIMESTAMP, ADD COLUMN n DATETIME NULL, ADD COLUMN "
-                                           "y DATE NOT NULL"));
+    capture_run(&capture, "SET sql_mode = 'ALLOW_INVALID_DATES'; " BOTH(
+                              "ADD COLUMN d DATETIME NOT NULL, ADD COLUMN t TIMESTAMP NOT NULL "
+                              "DEFAULT CURRENT_TIMESTAMP, ADD COLUMN n DATETIME NULL, ADD COLUMN "
+                              "y DATE NOT NULL, ADD COLUMN f DATETIME(3) NOT NULL"));
     capture_restart(&capture);
-    capture_run(&capture, "INSERT INTO %s (aggregatetype, aggregateid, type, d, t, n, y) VALUES ('t', 'a', 'e', "
-                          "'2026-00-10 01:02:03', '0000-00-00', '0000-00-00', '0000-00-00'); " EVENT("b"));
+    capture_run(&capture, "INSERT INTO %s (aggregatetype, aggregateid, type, d, t, n, y, f) VALUES ('t', 'a', 'e', "
+                          "'2026-00-10 01:02:03', '0000-00-00', '0000-00-00', '0000-00-00', '2026-02-31 "
+                          "01:02:03.25'); " EVENT("b"));
     capture_expect(&capture, "a b");
     cr_assert_eq(capture_spool(&capture, 0, 2, capture.last), 0, "%s", capture.base.error.text);
-    cr_assert_eq(spooled(&capture, "aggregateid = 'a' AND CONCAT_WS(' ', d, t, n, y) = '2026-00-10 01:02:03 "
-                                   "0000-00-00 00:00:00 0000-00-00 00:00:00 0000-00-00'"),
+    cr_assert_eq(spooled(&capture, "aggregateid = 'a' AND CONCAT_WS(' ', d, t, n, y, f) = '2026-00-10 01:02:03 "
+                                   "0000-00-00 00:00:00 0000-00-00 00:00:00 0000-00-00 2026-02-31 01:02:03.250'"),
                  1);
     cr_assert_eq(spooled(&capture, "aggregateid = 'b'"), 1);
     capture_close(&capture);

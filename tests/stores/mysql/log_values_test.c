@@ -110,9 +110,13 @@ Test(log_values, times_at_each_precision)
     expect(&fixture, "DATE", "'1999-12-31'", MYS_LOG_AS_TEXT, AS_TEXT);
     expect(&fixture, "DATETIME(6)", "'0001-01-01 00:00:00.000001'", MYS_LOG_AS_TEXT, AS_TIME);
     expect(&fixture, "DATETIME", "'9999-12-31 23:59:59'", MYS_LOG_AS_TEXT, AS_TIME);
-    log_run(&fixture, "SET sql_mode = ''");
-    expect(&fixture, "DATETIME", "'0000-00-00 00:00:00'", MYS_LOG_AS_TEXT, "'null'");
-    expect(&fixture, "TIMESTAMP NULL", "'0000-00-00 00:00:00'", MYS_LOG_AS_TEXT, "'null'");
+    log_run(&fixture, "SET sql_mode = 'ALLOW_INVALID_DATES'");
+    expect(&fixture, "DATETIME", "'0000-00-00 00:00:00'", MYS_LOG_AS_TEXT, AS_TEXT);
+    expect(&fixture, "DATETIME(3)", "'2026-02-31 01:02:03.25'", MYS_LOG_AS_TEXT, AS_TEXT);
+    expect(&fixture, "DATETIME", "'2026-04-00 01:02:03'", MYS_LOG_AS_TEXT, AS_TEXT);
+    expect(&fixture, "DATETIME", "'2024-02-29 01:02:03'", MYS_LOG_AS_TEXT, AS_TIME);
+    expect(&fixture, "TIMESTAMP NULL", "'0000-00-00 00:00:00'", MYS_LOG_AS_TEXT, AS_TEXT);
+    expect(&fixture, "TIMESTAMP(6) NULL", "'0000-00-00 00:00:00'", MYS_LOG_AS_TEXT, AS_TEXT);
     log_close(&fixture);
 }
 
