@@ -2,8 +2,10 @@
 /* core/relay/retry_claim.c - chooses the blocked events to claim again, and compares them with the answer */
 #include "relay/retry_claim.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "relay/failures.h"
 #include "relay/link.h"
 #include "relay/low_mark.h"
 
@@ -17,6 +19,7 @@ struct obx_retry_claim {
     uint32_t room, count;              /* of positions; of which this many are claimed */
     uint32_t limit;                    /* most positions to claim: no more than fit into an answer */
     bool in_pipeline;
+    uint64_t vanished, log_at; /* events that are gone and not in the log yet; no line earlier than this */
 };
 
 struct obx_retry_claim *obx_retry_claim_new(struct obx_stages *stages)
@@ -181,6 +184,22 @@ static void adapt_limit(struct obx_retry_claim *retry, const struct outbox_batch
     }
 }
 
+/* The relay itself removes a row only after its event was published, skipped or dead-lettered. */
+static void remove_event(struct obx_retry_claim *retry, struct obx_key *key, struct outbox_position position)
+{
+    const struct obx_relay_context *context = &retry->stages->context;
+    obx_keys_remove_event(retry->stages->keys, key, position);
+    retry->vanished++;
+    if (context->now < retry->log_at)
+        return;
+    OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,
+                  "%" PRIu64 " blocked events have left the outbox without being published, the last with id %" PRIu64
+                  ": something else than the relay has deleted them",
+                  retry->vanished, position.major);
+    retry->vanished = 0;
+    retry->log_at = context->now + OBX_LOG_EVERY_NS;
+}
+
 /* Remove the claimed events of a key that are no longer in the outbox. An event that the key blocked meanwhile was not
  * claimed, and may come before the claimed ones. */
 static void remove_vanished(struct obx_retry_claim *retry, struct obx_key *key, const struct outbox_batch *rows)
@@ -195,7 +214,7 @@ static void remove_vanished(struct obx_retry_claim *retry, struct obx_key *key, 
         if (!claimed || unknown || (found && is_among(position, rows->positions, found)))
             i++;
         else
-            obx_keys_remove_event(retry->stages->keys, key, position);
+            remove_event(retry, key, position);
     }
 }
 

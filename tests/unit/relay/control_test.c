@@ -297,6 +297,9 @@ Test(control, event_that_has_not_been_tried_is_not_skipped)
     works(fixture, OBX_CONTROL_RETRY, "k1", "key 'k1' is tried again now");
     cr_assert(fixture_run(fixture, next_is_first, 1000));
     is_refused(fixture, OBX_CONTROL_SKIP, "k1", OUTBOX_E_AGAIN, "the event that blocks the key has not been tried yet");
+    cr_assert(
+        strstr(fixture->logged, "1 blocked events have left the outbox without being published, the last with id 2"),
+        "%s", fixture->logged);
     cr_assert(fixture_run(fixture, fixture_empty, 10000));
     fixture_free(fixture);
 }
