@@ -126,9 +126,10 @@ static void append_positions(const struct sql_store *store, struct obx_sql_text 
 }
 
 /* With several gaps in one range, rows that are outstanding may come as well and must not crowd out the others. */
-static int64_t result_limit(const struct mys_store *store, const struct outbox_claim *claim)
+static int64_t result_limit(const struct mys_store *store, const struct sql_op *op)
 {
-    int64_t rows = row_limit(store, claim);
+    const struct outbox_claim *claim = sql_claim_of(op);
+    int64_t rows = (int64_t)row_limit(store, claim) + sql_claim_extra(op);
     if (!claim->positions && store->together)
         rows += (int64_t)obx_sql_ranges_size(&store->sql.outstanding.ids);
     return rows;
@@ -150,7 +151,7 @@ bool mys_put_claim(struct sql_request *request)
     else
         append_where(store, sql, sql_capture_is_spool_claim(request->arg));
     obx_sql_text_format(sql, " ORDER BY %n LIMIT ", sql_store->table.id);
-    obx_sql_text_int(sql, result_limit(store, claim));
+    obx_sql_text_int(sql, result_limit(store, request->arg));
     return true;
 }
 
@@ -169,13 +170,13 @@ static bool is_too_high(const char *text, int64_t id)
 }
 
 /* The ids of the batch into store->ids. False: an id that no position can hold comes first. */
-static bool read_rows(struct mys_store *store, const struct outbox_claim *claim, MYSQL_RES *result,
-                      struct sql_reading *reading)
+static bool read_rows(struct mys_store *store, const struct sql_op *op, MYSQL_RES *result, struct sql_reading *reading)
 {
+    const struct outbox_claim *claim = sql_claim_of(op);
     struct sql_store *sql = &store->sql;
-    uint32_t limit = row_limit(store, claim);
+    uint32_t limit = row_limit(store, claim) + sql_claim_extra(op);
     struct mys_row row;
-    reading->truncated = mys_count(result) >= (uint64_t)result_limit(store, claim);
+    reading->truncated = mys_count(result) >= (uint64_t)result_limit(store, op);
     while (mys_fetch(result, &row)) {
         const char *size = mys_text_of(&row, sql->selected_count + 1);
         int64_t id = mys_integer_of(&row, 0, 0);
@@ -201,7 +202,7 @@ int mys_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox
     if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)mys_count(result) + 1,
                       sizeof *store->ids))
         return mys_fail(error, OUTBOX_E_NO_MEMORY, "claim rows from %s: out of memory", store->table_name);
-    if (!read_rows(mys_store_of(store), sql_claim_of(op), result, reading))
+    if (!read_rows(mys_store_of(store), op, result, reading))
         return mys_fail(
             error, OUTBOX_E_SCHEMA,
             "claim rows from %s: an id is above 9223372036854775807, which a relay cannot distinguish from the "

@@ -20,8 +20,11 @@ static void append_range(const struct sql_store *store, struct obx_sql_text *sql
     obx_sql_text_int(sql, range->lo);
     obx_sql_text_puts(sql, " AND ");
     obx_sql_text_int(sql, range->hi);
-    obx_sql_text_format(sql, " ORDER BY %n LIMIT ", store->table.id);
-    obx_sql_text_int(sql, range->hi - range->lo + 1);
+    obx_sql_text_format(sql, " ORDER BY %n", store->table.id);
+    if (!store->shared_ids) { /* else there are more rows than ids */
+        obx_sql_text_puts(sql, " LIMIT ");
+        obx_sql_text_int(sql, range->hi - range->lo + 1);
+    }
 }
 
 /* A DELETE cannot skip; the join reads its rows one by one, by their ids. The LIMIT keeps the server from merging both

@@ -252,6 +252,7 @@ const struct sql_probe pg_table_probes[] = {
     {"inspect the capture", pg_put_capture_findings, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"inspect the logical slot", pg_put_logical_findings, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"search for other tables", pg_put_other_tables, NULL, sql_report_findings, sql_low_count_refused, 4},
+    {"search for deletes by others", pg_put_foreign_deletes, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 3},
     {"inspect the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead, 2},
     {"inspect the columns of the dead letters", sql_put_dead_columns, NULL, sql_report_dead_columns,

@@ -134,6 +134,25 @@ bool pg_put_replication(struct sql_request *request)
     return put_for_table(request, replication_sql);
 }
 
+/* ---- deletes by others ------------------------------------------------------------------------------------------- */
+
+/* $2: the class of the lock by which the owner shows that it has found some. */
+static const char deletes_sql[] =
+    "SELECT 2, format('something else than the relay deletes rows of table %s: events that it deletes before the relay "
+    "reads them are never published; the log of the relay has the number of rows', " OUTBOX_NAME
+    "), '" SQL_FOREIGN_DELETES_ADVICE "', NULL WHERE EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND "
+    "l.granted AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND "
+    "l.classid = $2::int4::oid AND l.objid = $1::oid)";
+
+bool pg_put_foreign_deletes(struct sql_request *request)
+{
+    struct pg_params params = {0};
+    pg_param_int4(&params, (int32_t)pg_store_in(request->store)->table_oid);
+    pg_param_int4(&params, PG_DELETES_CLASS);
+    return pg_send_text(request, deletes_sql, &params);
+}
+
 /* ---- other tables, and the encoding ------------------------------------------------------------------------------ */
 
 /* $2 and $3: two columns that an outbox has; $4: the dead-letter table. */
@@ -154,8 +173,8 @@ static const char other_sql[] =
     "lost', " OUTBOX_NAME "), NULL, format('ALTER TABLE %s SET LOGGED;', " OUTBOX_NAME
     ") FROM pg_class u WHERE u.oid = "
     "$1::oid AND u.relpersistence = 'u' "
-    "UNION ALL SELECT 1, format('table %s inherits from table %s: ids are unique in each of them only, and the relay "
-    "stops when two rows have the same', i.inhrelid::regclass, " OUTBOX_NAME "), 'give both the same sequence of ids, "
+    "UNION ALL SELECT 1, format('table %s inherits from table %s: ids are unique in each of them only, and rows "
+    "that share an id are rejected', i.inhrelid::regclass, " OUTBOX_NAME "), 'give both the same sequence of ids, "
     "and insert none by hand', format('ALTER TABLE %s NO INHERIT %s;', i.inhrelid::regclass, " OUTBOX_NAME ") FROM "
     "pg_inherits i JOIN pg_class r ON r.oid = i.inhparent WHERE r.oid = $1::oid AND r.relkind = 'r'";
 

@@ -5,10 +5,11 @@
 
 #include "store.h"
 
-bool pg_put_acts(struct sql_request *request);         /* triggers, rules, foreign keys */
-bool pg_put_locked(struct sql_request *request);       /* rows that another session has locked for a while */
-bool pg_put_replication(struct sql_request *request);  /* publications, slots */
-bool pg_put_other_tables(struct sql_request *request); /* that might be meant; and the encoding */
+bool pg_put_acts(struct sql_request *request);            /* triggers, rules, foreign keys */
+bool pg_put_locked(struct sql_request *request);          /* rows that another session has locked for a while */
+bool pg_put_replication(struct sql_request *request);     /* publications, slots */
+bool pg_put_foreign_deletes(struct sql_request *request); /* found by the owner */
+bool pg_put_other_tables(struct sql_request *request);    /* that might be meant; and the encoding */
 
 /* A query of one boolean: a row of this table has no identity that a published delete could carry. */
 #define PG_LACKS_IDENTITY(oid)                                                                                        \

@@ -80,7 +80,7 @@ bool pg_put_claim(struct sql_request *request)
     pg_param_int8(&params, claim->positions ? INT64_MAX : window.after);
     pg_param_buf(&params, &store->lo);
     pg_param_buf(&params, claim->positions ? &store->lo : &store->hi);
-    pg_param_int8(&params, sql_claim_rows(request->arg));
+    pg_param_int8(&params, (int64_t)sql_claim_rows(request->arg) + sql_claim_extra(request->arg));
     bytes_param(store, claim, request, &params);
     if (sql_captures(&store->sql))
         pg_param_int8(&params, window.last);

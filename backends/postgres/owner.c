@@ -83,12 +83,28 @@ bool pg_is_fenced(const struct sql_request *request, struct outbox_error *error)
     return true;
 }
 
+/* The lock shows to pg_append_foreign_deletes() what was found. */
 bool pg_put_renew(struct sql_request *request)
 {
-    struct obx_sql_text sql = {.host = request->store->host};
+    struct sql_store *store = request->store;
+    uint32_t table = pg_store_of(store)->table_oid;
+    struct obx_sql_text sql = {.host = store->host};
     obx_sql_text_puts(&sql, "SELECT ");
-    pg_append_same_table(request->store, &sql);
+    pg_append_same_table(store, &sql);
+    obx_sql_text_puts(&sql, ", pg_catalog.pg_stat_get_tuples_deleted(");
+    obx_sql_text_int(&sql, table);
+    obx_sql_text_puts(&sql, ")");
+    if (store->foreign.found && !store->foreign.shown)
+        obx_sql_text_format(&sql, ", pg_catalog.pg_try_advisory_lock(%d, %d)", PG_DELETES_CLASS, (int32_t)table);
+    store->foreign.shown = store->foreign.found;
     return pg_send_sql(request, &sql, NULL);
+}
+
+void pg_renew_result(struct sql_request *request, void *result)
+{
+    if (!sql_captures(request->store))
+        sql_foreign_deletes_measure(request->store, pg_integer(result, 0, 1, -1));
+    PQclear(result);
 }
 
 /* ---- becoming the owner ------------------------------------------------------------------------------------------ */

@@ -71,8 +71,10 @@ bool pg_is_lock_wait(const struct outbox_error *error)
 
 void pg_removal_result(struct sql_request *request, void *result)
 {
-    if (PQresultStatus(result) == PGRES_COMMAND_OK)
+    if (PQresultStatus(result) == PGRES_COMMAND_OK) {
         sql_op_of(request)->removed += request->affected;
+        request->store->foreign.own += (int64_t)request->affected;
+    }
     PQclear(result);
 }
 

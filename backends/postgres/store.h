@@ -168,10 +168,12 @@ void pg_log_long_transaction(struct sql_store *store); /* if that is due */
 void pg_append_same_table(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_is_fenced(const struct sql_request *request, struct outbox_error *error);
 bool pg_put_renew(struct sql_request *request);
+void pg_renew_result(struct sql_request *request, void *result);
 void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
 /* From the text of pg_append_owner(): "RELAY on HOST, process PID, session PID"; "": nobody. */
 void pg_describe_owner(const char *holder, char *owner, size_t size);
-enum { PG_LOCK_CLASS = 0x6f626f78 }; /* "obox": of the ownership */
+/* Classes of advisory locks: "obox", the ownership; "obod", the owner has found that others delete rows. */
+enum { PG_LOCK_CLASS = 0x6f626f78, PG_DELETES_CLASS = 0x6f626f64 };
 void pg_acquire(struct sql_op *op);
 void pg_survey(struct sql_op *op);       /* survey.c */
 bool pg_names_process(const char *name); /* is it an application name that dsn.c makes? */

@@ -5,8 +5,12 @@
  * wake-up policy -> [inspect writers, when that is due] -> claim -> read -> take in -> batch. The gap tracker processes
  * the result. It may require the same claim again with more gaps (a long transaction ended). A first row that is too
  * large also causes another claim: driver->learn() makes it fit. All this happens within one operation.
+ *
+ * Of rows that share an id the first comes alone, and the host rejects it: to remove it would remove them all.
  */
 #include "sql/server/claim.h"
+
+#include <stdio.h>
 
 #include "sql/capture/capture.h"
 #include "sql/server/locked_rows.h"
@@ -51,7 +55,9 @@ static void give(struct sql_op *op, struct obx_sql_batch *batch, const struct sq
 {
     struct sql_store *store = op->store;
     struct outbox_claim *claim = sql_claim_of(op);
-    bool more = reading->truncated && (!claim->positions || sql_claim_rows(op) < claim->position_count);
+    bool more = reading->truncated && (!claim->positions || reading->rows < claim->position_count);
+    if (batch && reading->shared_id)
+        obx_sql_batch_set_unreadable(batch, op->reason);
     sql_unreadable_mark(op, batch);
     if (batch) {
         batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
@@ -86,28 +92,39 @@ static enum obx_sql_accepted accept(struct sql_op *op, const struct sql_reading 
     return obx_sql_outstanding_accept(&store->outstanding, &store->gaps, &seen);
 }
 
-static bool has_duplicates(const struct sql_store *store, const struct sql_reading *reading)
-{
-    for (uint32_t i = 1; i < reading->rows; i++)
-        if (store->ids[i] == store->ids[i - 1])
-            return true;
-    return false;
-}
-
 /* The result was discarded. */
-static void refuse(struct sql_op *op, enum obx_sql_accepted why, const struct sql_reading *reading)
+static void refuse(struct sql_op *op, enum obx_sql_accepted why)
 {
     if (why == OBX_SQL_ASK_AGAIN)
         submit(op);
     else if (why == OBX_SQL_NO_MEMORY)
         fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
-    else if (has_duplicates(op->store, reading))
-        fail(op, OUTBOX_E_SCHEMA, op->store->driver->duplicate_advice);
     else
         fail(op, OUTBOX_E_BUG, "the server returned ids outside the claim; please report this");
 }
 
-static void on_rows(struct sql_op *op, const struct sql_reading *reading)
+/* The claim ends before rows that share an id, or, if they are the first ones, with one of them. Once there were such
+ * rows, the last row of a full claim is left for the next one: it may share its id with a row that did not come. */
+static void end_at_shared_id(struct sql_op *op, struct sql_reading *reading)
+{
+    struct sql_store *store = op->store;
+    uint32_t row = 1;
+    while (row < reading->rows && store->ids[row] != store->ids[row - 1])
+        row++;
+    if (row >= reading->rows) {
+        reading->rows -= sql_claim_extra(op) && reading->truncated && !reading->oversize && reading->rows > 1;
+        return;
+    }
+    store->shared_ids = reading->truncated = true;
+    reading->shared_id = row == 1;
+    reading->rows = reading->shared_id ? 1 : row - 1;
+    reading->oversize = 0;
+    if (reading->shared_id)
+        snprintf(op->reason, sizeof op->reason, "several rows have the id %lld; %s", (long long)store->ids[0],
+                 store->driver->duplicate_advice);
+}
+
+static void on_rows(struct sql_op *op, struct sql_reading *reading)
 {
     struct obx_sql_batch *batch = NULL;
     op->store->driver->learn(op, reading);
@@ -119,6 +136,7 @@ static void on_rows(struct sql_op *op, const struct sql_reading *reading)
         submit(op);
         return;
     }
+    end_at_shared_id(op, reading);
     if (reading->rows && !(batch = make_batch(op, reading))) {
         fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
         return;
@@ -130,7 +148,7 @@ static void on_rows(struct sql_op *op, const struct sql_reading *reading)
     }
     if (batch)
         sql_release(op->store, &batch->batch);
-    refuse(op, accepted, reading);
+    refuse(op, accepted);
 }
 
 static void claimed(struct sql_request *request, const struct outbox_error *error)

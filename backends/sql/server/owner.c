@@ -17,6 +17,7 @@ void sql_become_owner(struct sql_op *op)
     struct sql_store *store = op->store;
     sql_acquire_of(op)->flags = store->driver->same_database(store) ? OUTBOX_ACQUIRED_SAME : 0;
     store->owns = true;
+    store->foreign = (struct sql_foreign_deletes){.base = INT64_MAX};
     if (sql_captures(store))
         sql_capture_take_over(op);
     else

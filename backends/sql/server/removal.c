@@ -40,6 +40,7 @@ enum sql_failure sql_removal_failed(struct sql_op *op, const struct outbox_error
     bool timed_out = error->code == OUTBOX_E_TIMEOUT;
     removal->failures++;
     removal->error = *error;
+    sql_foreign_deletes_begin(op->store);
     removal->timed_out |= timed_out;
     if (op->store->driver->is_lock_wait(error))
         return SQL_FAILURE_OF_LOCK;
@@ -327,6 +328,20 @@ static void on_remaining(struct sql_request *request, const struct outbox_error 
     next_chunk(op);
 }
 
+/* Ranges have only ids that were claimed. */
+static void note_shared_ids(const struct sql_op *op, uint64_t ids)
+{
+    struct sql_store *store = op->store;
+    if (op->removed <= ids)
+        return;
+    store->shared_ids = true;
+    store->host->log(store->host, OUTBOX_LOG_ERROR,
+                     "table %s.%s: several rows had the same id: %llu rows were removed with others of their id, and "
+                     "may not have been published; %s",
+                     store->table.schema, store->outbox.name, (unsigned long long)(op->removed - ids),
+                     store->driver->duplicate_advice);
+}
+
 /* Rows that others deleted are not counted either. */
 static void on_removed(struct sql_request *request, const struct outbox_error *error)
 {
@@ -344,6 +359,7 @@ static void on_removed(struct sql_request *request, const struct outbox_error *e
         return;
     }
     removal->rows = twice(removal->rows);
+    note_shared_ids(op, rows);
     if (op->removed < rows) {
         sql_remaining_read(op, op->ranges, op->range_count, on_remaining);
         return;

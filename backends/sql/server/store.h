@@ -23,6 +23,7 @@
 #include "sql/capture/state.h"
 #include "sql/columns.h"
 #include "sql/server/driver.h"
+#include "sql/server/foreign_deletes.h"
 #include "sql/gaps/stray_scan.h"
 
 enum { SQL_NAME = 65 }; /* of a table, column, ...: the longest that a server allows, and the NUL */
@@ -73,6 +74,7 @@ struct sql_reading {
     int first;     /* index of the first row in the result */
     uint32_t rows; /* of the claim, up to a row that is too large; their ids are in store->ids */
     bool truncated;
+    bool shared_id;    /* it is one row, and other rows have its id */
     uint64_t oversize; /* bytes of a row that ended the batch, 1 if they are not known; 0: there was none */
     struct obx_sql_snapshot snapshot;
     uint64_t log_end; /* of the server's log, at the claim; 0: unknown */
@@ -151,6 +153,7 @@ struct sql_store {
     struct obx_sql_outstanding outstanding;
     struct obx_sql_batches batches;
     struct obx_sql_text claim_sql;
+    bool shared_ids;     /* several rows with one id were found */
     uint32_t claim_rows; /* of a claim, at most: with more of them it failed, see unreadable.h */
     int64_t *ids;
     uint32_t id_room;
@@ -179,6 +182,7 @@ struct sql_store {
     struct outbox_position *staying; /* owned: refused and locked rows, as the last settle reported them */
     uint32_t staying_room;
 
+    struct sql_foreign_deletes foreign;
     struct obx_sql_stray_scan strays;
     struct sql_request stray_request;
     struct obx_sql_text stray_sql;

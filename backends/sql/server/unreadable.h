@@ -18,6 +18,11 @@
 
 /* How many rows this claim asks for. */
 uint32_t sql_claim_rows(const struct sql_op *op);
+/* How many rows more the statement asks for: one, where ids are not unique; see claim.c. */
+static inline uint32_t sql_claim_extra(const struct sql_op *op)
+{
+    return op->store->shared_ids && !op->found;
+}
 static inline bool sql_is_left_out(const struct sql_selected *selected) /* comes as null */
 {
     return !selected->encoding || selected->unreadable;
