@@ -95,8 +95,8 @@ static void begin(struct altering_proxy *proxy, int *target)
 }
 
 static const struct alter_protocol protocol = {message, ends_login, alter, renumber, sent};
-#define SECTION "plugin: kafka\n bootstrap.servers: \"127.0.0.1:PORT\"\n options: { socket.timeout.ms: 1000 }"
+#define SECTION "plugin: kafka\n bootstrap.servers: \"127.0.0.1:PORT\"\n options: { socket.timeout.ms: 400 }"
 const struct altered_broker altered_broker = {
     &protocol, "altered", {SECTION, SECTION "\n transactional.id: altered\n progress_topic: altered-progress"},
-    2000,      1200,      150,
+    1500,      600,       100,
     begin};
