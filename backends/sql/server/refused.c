@@ -83,6 +83,7 @@ void sql_copy_reason(char *to, size_t size, const struct outbox_error *error)
 
 void sql_refused_set_reason(struct sql_store *store, const struct outbox_error *error)
 {
+    store->refused_right = error && error->code == OUTBOX_E_PERMISSION;
     if (error)
         sql_copy_reason(store->refused_reason, sizeof store->refused_reason, error);
     else
@@ -217,11 +218,12 @@ void sql_refused_log(struct sql_store *store)
     store->refused_log_ns = now + LOG_EVERY_NS;
     store->refused_logged = true;
     store->host->log(store->host, OUTBOX_LOG_ERROR,
-                     "table %s.%s: %llu published rows cannot be removed, row %s: %s; correct the triggers, rules and "
-                     "foreign keys of the table; the relay tries again every 60 s, and a restart publishes these rows "
-                     "again",
+                     "table %s.%s: %llu published rows cannot be removed, row %s: %s; %s; the relay tries again every "
+                     "60 s, and a restart publishes these rows again",
                      store->table.schema, store->outbox.name, count_rows(&store->refused),
-                     sql_id_list(&store->refused).text, store->refused_reason);
+                     sql_id_list(&store->refused).text, store->refused_reason,
+                     store->refused_right ? "grant what 'outbox init --print-grants' prints, or what a trigger needs"
+                                          : "correct the triggers, rules and foreign keys of the table");
 }
 
 /* ---- later ------------------------------------------------------------------------------------------------------- */

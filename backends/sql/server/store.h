@@ -174,6 +174,7 @@ struct sql_store {
     struct obx_sql_ranges refused;
     struct obx_sql_ranges retried; /* those that are being deleted again */
     char refused_reason[200];      /* of the last one */
+    bool refused_right;            /* a right is missing */
     uint64_t refused_log_ns;       /* to be logged again */
     uint64_t refused_retry_ns, refused_pause_ns;
     int64_t refused_cursor; /* the last one that was deleted again; INT64_MIN: begin with the first */

@@ -7,7 +7,8 @@ command -v readelf >/dev/null || { echo "1..0 # SKIP there is no readelf"; exit 
 tree=$(mktemp -d); trap 'rm -rf "$tree"' EXIT
 DESTDIR=$tree meson install -C "$BUILD" --no-rebuild --quiet >"$tree/log" 2>&1 || { cat "$tree/log"; echo "Bail out! meson install"; exit 1; }
 
-binaries() { find "$tree" -type f \( -path '*/bin/outbox' -o -name 'outbox-conformance' -o -name '*.so' -o -name '*.so.*' \) | sort; }
+# Every ELF file, whatever its name; object files and archives are for other links.
+binaries() { find "$tree" -type f ! -name '*.o' ! -name '*.a' -exec sh -c 'head -c 4 "$1" | grep -q "^.ELF"' _ {} \; -print | sort; }
 
 # Each prints why not, or nothing.
 relro()   { readelf -lW "$1" | grep -q GNU_RELRO || echo "no RELRO"; }

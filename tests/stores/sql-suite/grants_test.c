@@ -36,6 +36,37 @@ static void close_granted(struct sql_fixture *fixture)
     session_close(session);
 }
 
+static char logged[1024];
+
+static void write_log(void *arg, enum outbox_log_level level, const char *subject, const char *text)
+{
+    (void)arg, (void)subject;
+    if (level == OUTBOX_LOG_ERROR)
+        snprintf(logged, sizeof logged, "%s", text);
+}
+
+/* No trigger is to blame. */
+Test(grants, right_that_is_revoked_while_the_relay_runs_is_named)
+{
+    struct sql_fixture fixture;
+    open_granted(&fixture, "granted_revoked");
+    fixture.base.log.write = write_log;
+    fixture_insert(&fixture, fixture.sql, "a");
+    fixture_begin(&fixture);
+    struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
+    fixture_run(&fixture, BY_SERVER("REVOKE DELETE ON %s FROM granted", "REVOKE DELETE ON %s FROM granted@'%'"));
+    cr_assert_neq(fixture_settle(&fixture, batch, 0, 1), 0);
+    obx_store_release(fixture.store, batch);
+    if (server_kind() == POSTGRES) { /* refuses a statement without rows, too */
+        cr_assert(strstr(fixture.error.text, "permission denied for table granted_revoked"), "%s", fixture.error.text);
+    } else {
+        cr_assert_eq(fixture_claim(&fixture, 0, 10), 0); /* logs it */
+        cr_assert(strstr(logged, "DELETE command denied to user"), "%s", logged);
+        cr_assert(strstr(logged, "; grant what 'outbox init --print-grants' prints"), "%s", logged);
+    }
+    close_granted(&fixture);
+}
+
 static int status(struct sql_fixture *fixture, struct outbox_store_status *status)
 {
     struct loop_fixture_call call = {0};
