@@ -18,18 +18,6 @@ const char *obx_error_text(int code)
     return code ? "unknown error" : "success";
 }
 
-const char *obx_error_name(int code)
-{
-    switch (code) {
-#define NAME(name, value, text) \
-    case value:                 \
-        return #name;
-        OUTBOX_ERRORS(NAME)
-#undef NAME
-    }
-    return code ? "UNKNOWN" : "OK";
-}
-
 int obx_error_set(struct outbox_error *error, int code, const char *format, ...)
 {
     if (!error)

@@ -6,7 +6,6 @@
 #include <outbox/error.h>
 
 const char *obx_error_text(int code); /* a fixed text for the code */
-const char *obx_error_name(int code); /* "NOT_FOUND" */
 
 /* Both return code, so that `return obx_error_set(...)` reads well. */
 int obx_error_set(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

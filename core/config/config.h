@@ -27,6 +27,14 @@ struct obx_section; /* one mapping of the file, or an empty one */
 int obx_config_read(const char *path, struct obx_config **config, struct outbox_error *error);
 int obx_config_parse(const char *name, const char *text, size_t size, struct obx_config **config,
                      struct outbox_error *error);
+/* Made by calls instead; empty at first. */
+int obx_config_new(const char *name, struct obx_config **config, struct outbox_error *error);
+/* relays: RELAY: SECTION: KEY: VALUE. sections: in one another, as a/b/c; NULL: none. Replaces the value of a key that
+ * is there. line: of the locations in errors. Errors: CONFIG, NO_MEMORY. */
+int obx_config_set(struct obx_config *config, uint32_t line, const char *relay, const char *sections, const char *key,
+                   const char *value, struct outbox_error *error);
+/* What a file with the same keys would give; `each` is expanded. Errors: CONFIG, NO_MEMORY. */
+int obx_config_copy(const struct obx_config *from, struct obx_config **to, struct outbox_error *error);
 void obx_config_free(struct obx_config *config); /* wipes secrets; NULL is fine */
 
 const struct obx_section *obx_config_root(const struct obx_config *config);

@@ -79,11 +79,8 @@ static int copy_entry(const struct item *item, const struct obx_entry *from, con
     if (!entry)
         return obx_error_no_memory(item->error);
     *entry = *from;
-    entry->next = NULL;
     entry->key = key;
-    *to->last = entry;
-    to->last = &entry->next;
-    to->count++;
+    obx_section_append(to, entry);
     if (!from->section) {
         entry->same_in_file = from->same_in_file && !find_reference(from->text, from->text);
         return substitute(item, from->text, &entry->text, &entry->size);
@@ -164,16 +161,13 @@ static int keep_relay(struct obx_entry *relay, struct obx_section *relays, struc
     if (obx_section_entry(relays, relay->key))
         return obx_location_error(relays->config->name, relay->key_location, error,
                                   "'each' makes a relay '%.64s', too; remove one", relay->key);
-    *relays->last = relay;
-    relays->last = &relay->next;
-    relays->count++;
+    obx_section_append(relays, relay);
     return OUTBOX_OK;
 }
 
 static int expand(struct obx_entry *relay, struct obx_section *relays, size_t *copied, struct outbox_error *error)
 {
     const struct obx_entry *each = relay->section ? obx_section_entry(relay->section, "each") : NULL;
-    relay->next = NULL;
     if (!each)
         return keep_relay(relay, relays, error);
     remove_each(relay->section);

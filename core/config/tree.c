@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "config/limits.h"
 
 struct obx_block {
     struct obx_block *next;
@@ -46,16 +47,31 @@ void obx_config_free(struct obx_config *config)
     obx_free(config);
 }
 
-int obx_config_parse(const char *name, const char *text, size_t size, struct obx_config **config,
-                     struct outbox_error *error)
+int obx_config_new(const char *name, struct obx_config **config, struct outbox_error *error)
 {
-    *config = NULL;
     struct obx_config *made = obx_alloc(sizeof *made);
+    *config = NULL;
     if (!made)
         return obx_error_no_memory(error);
     made->name = obx_config_strndup(made, name, strlen(name));
-    int code =
-        made->name ? obx_yaml_read(made, made->name, text, size, &made->root, error) : obx_error_no_memory(error);
+    made->root = obx_section_new(made, "", (struct obx_location){1, 1});
+    if (!made->name || !made->root) {
+        obx_config_free(made);
+        return obx_error_no_memory(error);
+    }
+    *config = made;
+    return OUTBOX_OK;
+}
+
+int obx_config_parse(const char *name, const char *text, size_t size, struct obx_config **config,
+                     struct outbox_error *error)
+{
+    struct obx_config *made;
+    *config = NULL;
+    int code = obx_config_new(name, &made, error);
+    if (code)
+        return code;
+    code = obx_yaml_read(made, made->name, text, size, &made->root, error);
     if (!code)
         code = obx_config_expand_each(made->root, error);
     if (code)
@@ -89,6 +105,25 @@ const struct obx_entry *obx_section_entry(const struct obx_section *section, con
         if (!strcmp(entry->key, key))
             return entry;
     return NULL;
+}
+
+int obx_section_check_key(const struct obx_section *section, const char *key, struct obx_location location,
+                          struct outbox_error *error)
+{
+    if (!*key)
+        return obx_location_error(section->config->name, location, error, "a key is missing before ':'");
+    if (section->count >= OBX_CONFIG_MAX_KEYS)
+        return obx_location_error(section->config->name, location, error, "more than %d keys in one section",
+                                  OBX_CONFIG_MAX_KEYS);
+    return OUTBOX_OK;
+}
+
+void obx_section_append(struct obx_section *section, struct obx_entry *entry)
+{
+    entry->next = NULL;
+    *section->last = entry;
+    section->last = &entry->next;
+    section->count++;
 }
 
 bool obx_section_has(const struct obx_section *section, const char *key)

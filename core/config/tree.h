@@ -58,6 +58,10 @@ void *obx_config_alloc(struct obx_config *config, size_t size);
 char *obx_config_strndup(struct obx_config *config, const char *text, size_t size);
 struct obx_section *obx_section_new(struct obx_config *config, const char *name, struct obx_location location);
 const struct obx_entry *obx_section_entry(const struct obx_section *section, const char *key);
+/* May the section have this key, too? Errors: CONFIG. */
+int obx_section_check_key(const struct obx_section *section, const char *key, struct obx_location location,
+                          struct outbox_error *error);
+void obx_section_append(struct obx_section *section, struct obx_entry *entry);
 
 /* "name:line:col: text" with the code CONFIG, which is also returned. */
 int obx_location_error(const char *name, struct obx_location location, struct outbox_error *error, const char *format,

@@ -185,15 +185,11 @@ static int read_value(struct reader *reader, struct obx_entry *entry, unsigned d
 static int check_key(struct reader *reader, const struct obx_section *section, const char *key)
 {
     yaml_mark_t mark = reader->event.start_mark;
-    if (!*key)
-        return REFUSE(reader, mark, "a key is missing before ':'");
     const struct obx_entry *same = obx_section_entry(section, key);
     if (same)
         return REFUSE(reader, mark, "key '%s' is given twice, first on line %u; remove one", key,
                       same->key_location.line);
-    if (section->count >= OBX_CONFIG_MAX_KEYS)
-        return REFUSE(reader, mark, "more than %d keys in one section", OBX_CONFIG_MAX_KEYS);
-    return OUTBOX_OK;
+    return obx_section_check_key(section, key, location_of(mark), reader->error);
 }
 
 static int read_entry(struct reader *reader, struct obx_section *section, unsigned depth)
@@ -210,12 +206,9 @@ static int read_entry(struct reader *reader, struct obx_section *section, unsign
         code = check_key(reader, section, entry->key);
     if (!code)
         code = read_value(reader, entry, depth);
-    if (code)
-        return code;
-    *section->last = entry;
-    section->last = &entry->next;
-    section->count++;
-    return OUTBOX_OK;
+    if (!code)
+        obx_section_append(section, entry);
+    return code;
 }
 
 static int read_mapping(struct reader *reader, struct obx_section *section, unsigned depth)

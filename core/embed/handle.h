@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/embed/handle.h - struct outbox; private to core/embed */
+/* core/embed/handle.h - struct outbox and struct outbox_config; private to core/embed */
 #ifndef OBX_EMBED_HANDLE_H
 #define OBX_EMBED_HANDLE_H
 
@@ -15,6 +15,11 @@
 #include "relay/relay.h"
 
 enum obx_handle_mode { OBX_IDLE, OBX_ON_THREAD, OBX_ATTACHED, OBX_DETACHING };
+
+struct outbox_config {
+    struct obx_config *tree;
+    uint32_t calls; /* of outbox_config_set() */
+};
 
 struct outbox {
     struct outbox_options options; /* callbacks; strings belong to the caller and are read in outbox_new() only */

@@ -30,11 +30,6 @@ const char *outbox_state_name(enum outbox_state state)
     return (size_t)state < OBX_COUNT(names) ? names[state] : "unknown";
 }
 
-const char *outbox_error_name(int code)
-{
-    return obx_error_name(code);
-}
-
 const char *outbox_version(void)
 {
     return OUTBOX_VERSION_STRING;
@@ -117,8 +112,10 @@ int obx_handle_build(struct outbox *handle, struct uv_loop_s *uv, struct outbox_
 static int read_config(struct outbox *handle, struct outbox_error *error)
 {
     const struct outbox_options *options = &handle->options;
-    if (!options->config_path == !options->config_text)
-        return obx_error_set(error, OUTBOX_E_INVALID, "make a relay: set either config_path or config_text");
+    if (!!options->config_path + !!options->config_text + !!options->config != 1)
+        return obx_error_set(error, OUTBOX_E_INVALID, "make a relay: set one of config_path, config_text and config");
+    if (options->config)
+        return obx_config_copy(options->config->tree, &handle->config, error);
     if (options->config_path)
         return obx_config_read(options->config_path, &handle->config, error);
     return obx_config_parse("config_text", options->config_text, strlen(options->config_text), &handle->config, error);

@@ -1,107 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/embed/tables.c - creates the tables of an outbox, and counts its rows, without a relay
+ * core/embed/tables.c - checks an outbox, creates its tables, and counts its rows, without a relay
  *
- * Each call makes a store of its own on a loop of its own, and runs that loop on the caller's thread until the last
+ * Each call makes a loop and plugin instances of its own, and runs that loop on the caller's thread until the last
  * operation is complete. A relay of the same handle may run meanwhile: it shares only what was read in outbox_new().
  */
-#include <string.h>
-
 #include "base/error.h"
-#include "base/mem.h"
+#include "embed/check_relay.h"
 #include "embed/handle.h"
+#include "embed/oneshot.h"
 #include "loop/uv_loop.h"
-#include "plugin/instance.h"
 
-struct visit {
-    struct obx_loop *loop;
-    struct obx_instance *store;
-    struct obx_call call;
-    struct outbox_error result;
-    uint32_t timeout_ms;
-    bool done, started;
-};
-
-static void on_done(struct obx_call *call, const struct outbox_error *error)
+static int open_loop(const struct outbox *handle, struct obx_relay_setup *setup, struct outbox_error *error)
 {
-    struct visit *visit = OBX_CONTAINER(call, struct visit, call);
-    visit->result = *error;
-    visit->done = true;
+    *setup = (struct obx_relay_setup){
+        .registry = handle->registry, .log = &handle->log, .name = handle->name, .section = handle->section};
+    return obx_uv_loop_new(NULL, &setup->loop, error);
 }
 
-static struct obx_call *next(struct visit *visit)
+static void close_loop(struct obx_relay_setup *setup)
 {
-    visit->done = false;
-    visit->call = (struct obx_call){.done = on_done};
-    return &visit->call;
+    if (setup->loop)
+        obx_uv_loop_free(setup->loop, NULL, NULL);
 }
 
-static int wait_for(struct visit *visit, struct outbox_error *error)
-{
-    while (!visit->done)
-        obx_uv_loop_turn(visit->loop);
-    if (visit->result.code)
-        *error = visit->result;
-    return visit->result.code;
-}
+/* ---- with a store ------------------------------------------------------------------------------------------------ */
 
-/* A store whose table is missing is started as far as setup needs it. */
-static int begin(struct visit *visit, const struct outbox *handle, uint32_t timeout_ms, struct outbox_error *error)
+typedef int with_store(struct obx_oneshot *oneshot, void *arg, struct outbox_error *error);
+
+static int run_with_store(const struct obx_relay_setup *setup, uint32_t timeout_ms, with_store *work, void *arg,
+                          struct outbox_error *error)
 {
-    struct obx_instance_setup setup = {.registry = handle->registry, .log = &handle->log, .relay = handle->name};
-    const struct outbox_store_start start = {.struct_size = sizeof start};
-    *visit = (struct visit){.timeout_ms = timeout_ms};
-    int status = obx_section_child(handle->section, "store", &setup.section, error);
-    if (!status)
-        status = obx_uv_loop_new(NULL, &visit->loop, error);
-    setup.loop = visit->loop;
-    if (!status)
-        status = obx_instance_new(&setup, OUTBOX_STORE, &visit->store, error);
-    if (!status && !(obx_instance_caps(visit->store) & OUTBOX_CAP_ADMIN))
-        status =
-            obx_error_set(error, OUTBOX_E_UNSUPPORTED, "the store %s has no tables", obx_instance_name(visit->store));
+    struct obx_oneshot oneshot;
+    int status = obx_oneshot_open_part(&oneshot, setup, OUTBOX_STORE, timeout_ms, error);
     if (status)
         return status;
-    visit->started = true;
-    obx_store_start(visit->store, next(visit), timeout_ms, &start);
-    return wait_for(visit, error);
+    status = obx_oneshot_require(&oneshot, OUTBOX_CAP_ADMIN, "tables", error);
+    if (!status)
+        status = work(&oneshot, arg, error);
+    obx_oneshot_close(&oneshot);
+    return status;
 }
 
-static void end(struct visit *visit)
+/* error is not NULL. */
+static int visit_store(const struct outbox *handle, uint32_t timeout_ms, with_store *work, void *arg,
+                       struct outbox_error *error)
 {
-    struct outbox_error ignored;
-    if (visit->started) {
-        obx_instance_stop(visit->store, next(visit), visit->timeout_ms);
-        wait_for(visit, &ignored);
-    }
-    obx_instance_free(visit->store);
-    if (visit->loop)
-        obx_uv_loop_free(visit->loop, NULL, NULL);
+    struct obx_relay_setup setup;
+    int status = open_loop(handle, &setup, error);
+    if (!status)
+        status = run_with_store(&setup, timeout_ms, work, arg, error);
+    close_loop(&setup);
+    return status;
+}
+
+static int create_tables(struct obx_oneshot *oneshot, void *none, struct outbox_error *error)
+{
+    (void)none;
+    return obx_oneshot_set_up(oneshot, obx_store_setup, error);
 }
 
 int outbox_init(struct outbox *handle, uint32_t timeout_ms, struct outbox_error *error)
 {
     struct outbox_error ignored;
-    struct visit visit;
     error = error ? error : &ignored;
     int status = obx_handle_check(handle, "create the tables of relay", error);
+    return status ? status : visit_store(handle, timeout_ms, create_tables, NULL, error);
+}
+
+static int read_status(struct obx_oneshot *oneshot, void *arg, struct outbox_error *error)
+{
+    int status = obx_oneshot_start(oneshot, OUTBOX_STORE, error);
     if (status)
         return status;
-    status = begin(&visit, handle, timeout_ms, error);
-    bool corrects = status == OUTBOX_E_NOT_FOUND || status == OUTBOX_E_SCHEMA; /* these are corrected by setup */
-    if (!status || (visit.started && corrects)) {
-        obx_store_setup(visit.store, next(&visit), 0); /* no timeout: a migration may take long */
-        status = wait_for(&visit, error);
-    }
-    end(&visit);
-    return status;
+    obx_store_status(oneshot->instance, obx_oneshot_call(oneshot), oneshot->timeout_ms, arg);
+    return obx_oneshot_wait(oneshot, error);
 }
 
 int outbox_backlog(struct outbox *handle, uint32_t timeout_ms, struct outbox_backlog *backlog,
                    struct outbox_error *error)
 {
     struct outbox_error ignored;
-    struct visit visit;
     error = error ? error : &ignored;
     int status = obx_handle_check(handle, "count the events of relay", error);
     if (status)
@@ -109,14 +88,59 @@ int outbox_backlog(struct outbox *handle, uint32_t timeout_ms, struct outbox_bac
     if (!backlog || backlog->struct_size < sizeof *backlog)
         return obx_error_set(error, OUTBOX_E_INVALID, "count the events of relay %s: set struct_size", handle->name);
     struct outbox_store_status found = {.struct_size = sizeof found, .pending = -1, .oldest_us = -1, .dead = -1};
-    status = begin(&visit, handle, timeout_ms, error);
-    if (!status) {
-        obx_store_status(visit.store, next(&visit), timeout_ms, &found);
-        status = wait_for(&visit, error);
-    }
-    end(&visit);
+    status = visit_store(handle, timeout_ms, read_status, &found, error);
     backlog->pending = found.pending;
     backlog->oldest_us = found.oldest_us;
     backlog->dead = found.dead;
     return status;
+}
+
+/* ---- the check --------------------------------------------------------------------------------------------------- */
+
+struct check {
+    const char *relay;
+    void (*report)(void *arg, const char *part, const struct outbox_finding *finding); /* may be NULL */
+    void *arg;
+    struct outbox_error first; /* error among the findings; its code is that of its part */
+    bool part_failed;
+};
+
+static void on_finding(void *arg, const char *part, const struct outbox_finding *finding)
+{
+    struct check *check = arg;
+    const char *advice = finding->advice ? finding->advice : "";
+    if (finding->severity >= OUTBOX_SEVERITY_ERROR && !check->first.code)
+        obx_error_set(&check->first, OUTBOX_E_CONFIG, "check relay %s: %s: %s%s%s", check->relay, part, finding->reason,
+                      *advice ? "; " : "", advice);
+    if (check->report)
+        check->report(check->arg, part, finding);
+}
+
+static void on_end(void *arg, int status)
+{
+    struct check *check = arg;
+    if (status && !check->part_failed)
+        check->first.code = status;
+    check->part_failed |= status != OUTBOX_OK;
+}
+
+int outbox_check(struct outbox *handle, uint32_t timeout_ms,
+                 void (*report)(void *arg, const char *part, const struct outbox_finding *finding), void *arg,
+                 struct outbox_error *error)
+{
+    struct obx_relay_setup setup;
+    char identity[160];
+    int status = obx_handle_check(handle, "check relay", error);
+    if (status)
+        return status;
+    struct check check = {.relay = handle->name, .report = report, .arg = arg};
+    const struct obx_check_report to = {.finding = on_finding, .end = on_end, .arg = &check};
+    const struct obx_check_relay asked = {.setup = &setup, .report = &to, .timeout_ms = timeout_ms};
+    status = open_loop(handle, &setup, &check.first);
+    if (!status)
+        obx_check_relay(&asked, identity, &check.first);
+    close_loop(&setup);
+    if (check.first.code && error)
+        *error = check.first;
+    return check.first.code;
 }

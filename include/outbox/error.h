@@ -11,6 +11,12 @@
 
 #include <stdint.h>
 
+#if defined(__GNUC__)
+#define OUTBOX_API __attribute__((visibility("default")))
+#else
+#define OUTBOX_API
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -54,6 +60,9 @@ struct outbox_error {
     char state[8];                     /* SQLSTATE; "" = none */
     char text[OUTBOX_ERROR_TEXT_SIZE]; /* never empty when code is not 0 */
 };
+
+/* "NOT_FOUND"; 0: "OK"; "UNKNOWN". In each library of outbox, but not for plugins, which link none. */
+OUTBOX_API const char *outbox_error_name(int code);
 
 #ifdef __cplusplus
 }

@@ -11,11 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__)
-#define OUTBOX_API __attribute__((visibility("default")))
-#else
-#define OUTBOX_API
-#endif
+#include <outbox/error.h> /* OUTBOX_API */
 
 #ifdef __cplusplus
 extern "C" {

@@ -29,7 +29,8 @@
 #include <stdint.h>
 
 #include <outbox/error.h>
-#include <outbox/event.h> /* OUTBOX_API */
+#include <outbox/event.h>
+#include <outbox/finding.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -61,11 +62,35 @@ struct outbox_confirmed {
     uint64_t id;                              /* of the row; of a store that reads a log, the transaction */
 };
 
+/* A configuration made by calls, instead of YAML:
+ *
+ *     outbox_config_set(config, "orders", "store", "plugin", "postgres", &error);
+ *     outbox_config_set(config, "orders", "broker/options", "compression.codec", "lz4", &error);
+ *     outbox_config_set(config, "orders", NULL, "order", "key", &error);
+ *
+ * The result is checked in outbox_new(), as a file is, with the same errors: "config:2:1: unknown key 'tabel' in store;
+ * did you mean 'table'?", where 2 is the number of the call. One thread at a time for each configuration. */
+struct outbox_config;
+OUTBOX_API int outbox_config_new(struct outbox_config **config, struct outbox_error *error);
+
+/* Add a key, or replace its value.
+ *
+ * relay    under `relays:`; it begins with its first key
+ * section  the sections in one another, as a/b/c; NULL: the relay itself
+ * value    text, read as in the file: ${NAME} is replaced from the environment, $${ stands for ${, and a secret may be
+ *          file:PATH. The configuration copies all texts, and wipes them in outbox_config_free().
+ *
+ * Errors: CONFIG, with the number of the call; INVALID for a NULL; NO_MEMORY. */
+OUTBOX_API int outbox_config_set(struct outbox_config *config, const char *relay, const char *section, const char *key,
+                                 const char *value, struct outbox_error *error);
+/* May be freed, and changed, after outbox_new(): handles have copies. NULL is fine. */
+OUTBOX_API void outbox_config_free(struct outbox_config *config);
+
 struct outbox_options {
     /* The texts are read in outbox_new() and need not live longer. */
     size_t struct_size;      /* sizeof(struct outbox_options) */
     const char *config_path; /* a YAML file; or */
-    const char *config_text; /* the YAML itself */
+    const char *config_text; /* the YAML itself; or `config` */
     const char *relay;       /* which of `relays:`; NULL: the only one */
     const char *plugin_dir;  /* directories, as a:b; NULL: $OUTBOX_PLUGIN_DIR. The installed directory follows */
     int log_level;           /* 0 errors, 1 warnings, 2 info, 3 debug, 4 trace */
@@ -77,6 +102,7 @@ struct outbox_options {
     void *arg;
     /* For each event, before its row is removed: after a crash it may be called again for the same event. */
     void (*on_confirmed)(void *arg, const struct outbox_confirmed *event);
+    const struct outbox_config *config; /* instead of config_path and config_text; read in outbox_new() */
 };
 
 /* Read the configuration, load the plugins, check everything that needs no connection. On failure *relay is NULL.
@@ -99,6 +125,20 @@ OUTBOX_API int outbox_drain(struct outbox *relay, uint32_t timeout_ms, struct ou
  * the connecting, not the migration. Blocks; the relay need not run. Errors: PERMISSION, NOT_CONNECTED, TIMEOUT,
  * CONFIG, SCHEMA, UNSUPPORTED, INVALID, NO_MEMORY. */
 OUTBOX_API int outbox_init(struct outbox *relay, uint32_t timeout_ms, struct outbox_error *error);
+
+/* Would the relay work? Looks at the store, the transforms and the broker, as `outbox check` does, and goes on after a
+ * failure, so that one call finds everything.
+ *
+ * timeout_ms  milliseconds, of each connect and of each check
+ * report      called for each finding, on the calling thread; part: "store", "transform NAME" or "broker". May be NULL.
+ * error       gets the first finding of the severity ERROR
+ *
+ * Blocks; the relay need not run, and may. It changes nothing. Returns OUTBOX_OK if no finding is an ERROR; CONFIG; or
+ * what ended the checks of a part early: NOT_CONNECTED, TIMEOUT, PERMISSION, NOT_FOUND, SCHEMA, UNSUPPORTED and others.
+ * INVALID, NO_MEMORY. */
+OUTBOX_API int outbox_check(struct outbox *relay, uint32_t timeout_ms,
+                            void (*report)(void *arg, const char *part, const struct outbox_finding *finding),
+                            void *arg, struct outbox_error *error);
 
 /* Set struct_size to sizeof(struct outbox_backlog). -1: unknown. */
 struct outbox_backlog {
@@ -155,7 +195,6 @@ struct outbox_stats {
 OUTBOX_API int outbox_stats(struct outbox *relay, struct outbox_stats *stats);
 
 OUTBOX_API const char *outbox_state_name(enum outbox_state state);
-OUTBOX_API const char *outbox_error_name(int code);
 OUTBOX_API const char *outbox_version(void);
 
 #ifdef __cplusplus

@@ -36,6 +36,7 @@
 
 #include <outbox/error.h>
 #include <outbox/event.h>
+#include <outbox/finding.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -275,23 +276,6 @@ struct outbox_init {
     const struct outbox_host *host;   /* lives as long as the instance */
     const char *relay;                /* the relay's name in the configuration */
     const struct outbox_inner *inner; /* NULL but for decorators; lives as long as the instance */
-};
-
-/* What check() found. Texts are UTF-8 of any length on one line each, borrowed during report(); the host escapes them.
- */
-enum outbox_severity {
-    OUTBOX_SEVERITY_OK = 0,  /* works; or a fact that is worth knowing */
-    OUTBOX_SEVERITY_WARNING, /* works, with a defect, or only for now */
-    OUTBOX_SEVERITY_ERROR    /* an event is not published, not removed, or out of order: `outbox check` fails */
-};
-struct outbox_finding {
-    uint32_t struct_size;
-    uint32_t severity;   /* enum outbox_severity */
-    const char *subject; /* what it is about, by a name that the user knows: "table public.outbox", "topic orders" */
-    const char *reason;  /* what there is, and what follows from it */
-    const char *advice;  /* what to do; NULL: nothing, or `command` is enough */
-    const char *command; /* one line that corrects it when it is pasted as it is, into an SQL client or a shell, names
-                            quoted; NULL: there is none */
 };
 
 #define OUTBOX_CHECK_TIMESTAMP 1u /* store: the route takes the time of events from created_at */

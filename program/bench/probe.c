@@ -110,7 +110,7 @@ static void on_wake(struct obx_timer *timer)
 
 static void sleep_until(struct probe *probe, uint64_t until)
 {
-    struct obx_loop *loop = probe->oneshot.context->loop;
+    struct obx_loop *loop = probe->oneshot.loop;
     probe->timer.fire = on_wake;
     for (uint64_t now; (now = obx_loop_now(loop)) < until;) {
         loop->ops->timer_set(loop, &probe->timer, until - now);
@@ -123,7 +123,7 @@ static void sleep_until(struct probe *probe, uint64_t until)
 static int attempt(struct probe *probe, uint64_t until, struct outbox_error *error)
 {
     struct obx_oneshot *oneshot = &probe->oneshot;
-    struct obx_loop *loop = oneshot->context->loop;
+    struct obx_loop *loop = oneshot->loop;
     const struct outbox_publish publish = {
         .struct_size = sizeof publish, .count = 1, .messages = &probe->message, .stride = sizeof probe->message};
     struct obx_call *call = obx_oneshot_call(oneshot);
@@ -148,7 +148,7 @@ static int attempt(struct probe *probe, uint64_t until, struct outbox_error *err
 
 static int publish(struct probe *probe, struct outbox_error *error)
 {
-    struct obx_loop *loop = probe->oneshot.context->loop;
+    struct obx_loop *loop = probe->oneshot.loop;
     uint64_t until = obx_loop_now(loop) + PROBE_TIMEOUT_NS;
     int status = obx_broker_admit(probe->oneshot.instance, &probe->message, error);
     if (status)

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "loop/loop.h"
 #include "plugin/registry.h"
+#include "relay/relay.h"
 #include "relay/route.h"
 
 struct obx_context {
@@ -51,8 +52,10 @@ const char *obx_context_relay_in(const struct obx_config *config, const char *pa
 void obx_context_list_relays(const struct obx_config *config, char *text, size_t size);
 /* The only relay that the verb is for. Errors: CONFIG with the list of relays if there are several. */
 int obx_context_single_relay(const struct obx_context *context, const char **name, struct outbox_error *error);
-/* Compile the route of a relay: message parts, and the columns that it needs. `settings` must outlive the route; free
- * it with obx_route_free(). */
+/* What a relay is made of; its events are not set. */
+int obx_context_setup(const struct obx_context *context, const char *relay, struct obx_relay_setup *setup,
+                      struct outbox_error *error);
+/* As obx_oneshot_route(). */
 int obx_context_route(const struct obx_context *context, const char *relay, struct obx_relay_settings *settings,
                       struct obx_route *route, struct outbox_error *error);
 /* relays.NAME of any configuration. */

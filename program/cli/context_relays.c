@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "embed/oneshot.h"
 
 int obx_relay_section(const struct obx_config *config, const char *name, const struct obx_section **section,
                       struct outbox_error *error)
@@ -15,16 +16,20 @@ int obx_relay_section(const struct obx_config *config, const char *name, const s
     return status ? status : obx_section_child(relays, name, section, error);
 }
 
+int obx_context_setup(const struct obx_context *context, const char *relay, struct obx_relay_setup *setup,
+                      struct outbox_error *error)
+{
+    *setup = (struct obx_relay_setup){
+        .loop = context->loop, .registry = context->registry, .log = context->log, .name = relay};
+    return obx_relay_section(context->config, relay, &setup->section, error);
+}
+
 int obx_context_route(const struct obx_context *context, const char *relay, struct obx_relay_settings *settings,
                       struct obx_route *route, struct outbox_error *error)
 {
-    const struct obx_section *section, *routes;
+    const struct obx_section *section;
     int status = obx_relay_section(context->config, relay, &section, error);
-    if (!status)
-        status = obx_relay_settings_parse(section, settings, error);
-    if (!status)
-        status = obx_section_child(section, "route", &routes, error);
-    return status ? status : obx_route_compile(&settings->route, routes, route, error);
+    return status ? status : obx_oneshot_route(section, settings, route, error);
 }
 
 static const struct obx_section *relays_in(const struct obx_config *config)

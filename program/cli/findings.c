@@ -3,9 +3,7 @@
 #include "cli/findings.h"
 
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "cli/escape.h"
@@ -16,46 +14,27 @@ static const char *severity_word(uint32_t severity)
     return words[severity < OBX_COUNT(words) ? severity : OBX_COUNT(words) - 1];
 }
 
-void obx_findings_open(struct obx_findings *findings, const char *verb, bool json)
-{
-    *findings = (struct obx_findings){.verb = verb, .list = json ? json_array() : NULL};
-}
-
-enum obx_exit obx_findings_close(struct obx_findings *findings, enum obx_exit code)
-{
-    if (!findings->list)
-        return code;
-    json_t *all = json_object();
-    json_object_set_new(all, "exit_code", json_integer(code));
-    json_object_set_new(all, "findings", findings->list);
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
-    findings->list = NULL;
-    return code;
-}
-
 static json_t *text_or_null(const char *text)
 {
     return text && *text ? obx_escape_json(text) : json_null();
 }
 
-static void collect(const struct obx_findings_part *part, const struct outbox_finding *finding)
+static void collect(const struct obx_findings *findings, const char *part, const struct outbox_finding *finding)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "relay", text_or_null(part->relay));
-    json_object_set_new(object, "part", text_or_null(part->part));
+    json_object_set_new(object, "relay", text_or_null(findings->relay));
+    json_object_set_new(object, "part", text_or_null(part));
     json_object_set_new(object, "severity", json_string(severity_word(finding->severity)));
     json_object_set_new(object, "subject", text_or_null(finding->subject));
     json_object_set_new(object, "reason", text_or_null(finding->reason));
     json_object_set_new(object, "advice", text_or_null(finding->advice));
     json_object_set_new(object, "command", text_or_null(finding->command));
-    json_array_append_new(part->findings->list, object);
+    json_array_append_new(findings->list, object);
 }
 
-static void print(const struct obx_findings_part *part, const struct outbox_finding *finding)
+static void print(const struct obx_findings *findings, const char *part, const struct outbox_finding *finding)
 {
-    printf("%s %s: %s: ", part->relay, part->part, severity_word(finding->severity));
+    printf("%s %s: %s: ", findings->relay, part, severity_word(finding->severity));
     obx_escape_text(stdout, finding->reason);
     if (finding->advice && *finding->advice) {
         fputs("; ", stdout);
@@ -69,47 +48,50 @@ static void print(const struct obx_findings_part *part, const struct outbox_find
     putchar('\n');
 }
 
-void obx_findings_report(void *arg, const struct outbox_finding *given)
+static void on_finding(void *arg, const char *part, const struct outbox_finding *finding)
 {
-    struct obx_findings_part *part = arg;
-    struct outbox_finding finding = {0};
-    memcpy(&finding, given, OBX_MIN(sizeof finding, (size_t)given->struct_size));
-    bool error = finding.severity >= OUTBOX_SEVERITY_ERROR;
-    if (!finding.reason || (part->errors_only && !error))
+    const struct obx_findings *findings = arg;
+    if (findings->errors_only && finding->severity < OUTBOX_SEVERITY_ERROR)
         return;
-    part->errors += error;
-    if (part->findings->list)
-        collect(part, &finding);
+    if (findings->list)
+        collect(findings, part, finding);
     else
-        print(part, &finding);
+        print(findings, part, finding);
 }
 
-void obx_findings_add(struct obx_findings_part *part, enum outbox_severity severity, const char *subject,
-                      const char *advice, const char *format, ...)
+static void on_end(void *arg, int status)
 {
-    char text[1024];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    const struct outbox_finding finding = {
-        .struct_size = sizeof finding, .severity = severity, .subject = subject, .reason = text, .advice = advice};
-    obx_findings_report(part, &finding);
+    struct obx_findings *findings = arg;
+    findings->code = obx_exit_worse(findings->code, obx_exit_code(status));
 }
 
-enum obx_exit obx_findings_end(struct obx_findings_part *part, const struct outbox_error *error)
+void obx_findings_open(struct obx_findings *findings, const char *verb, bool json)
 {
-    if (!error->code)
-        return part->errors ? OBX_EXIT_CONFIG : OBX_EXIT_OK;
-    obx_findings_add(part, OUTBOX_SEVERITY_ERROR, NULL, NULL, "%s", error->text);
-    return obx_exit_code(error->code);
+    *findings = (struct obx_findings){.report = {.finding = on_finding, .end = on_end, .arg = findings},
+                                      .verb = verb,
+                                      .list = json ? json_array() : NULL};
 }
 
-enum obx_exit obx_findings_fail(struct obx_findings *findings, const char *relay, const struct outbox_error *error)
+enum obx_exit obx_findings_close(struct obx_findings *findings)
 {
-    struct obx_findings_part part = {.findings = findings, .relay = relay, .part = "configuration"};
     if (!findings->list)
-        return obx_exit_report(findings->verb, error);
-    obx_findings_add(&part, OUTBOX_SEVERITY_ERROR, NULL, NULL, "%s", error->text);
-    return obx_exit_code(error->code);
+        return findings->code;
+    json_t *all = json_object();
+    json_object_set_new(all, "exit_code", json_integer(findings->code));
+    json_object_set_new(all, "findings", findings->list);
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+    findings->list = NULL;
+    return findings->code;
+}
+
+void obx_findings_fail(struct obx_findings *findings, const struct outbox_error *error)
+{
+    struct obx_check_part part = {.report = &findings->report, .name = "configuration"};
+    if (findings->list)
+        obx_check_part_status(&part, error);
+    else
+        obx_exit_report(findings->verb, error);
+    on_end(findings, error->code);
 }

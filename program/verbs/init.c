@@ -77,8 +77,10 @@ static int check_tables(struct obx_oneshot *oneshot, const char *relay, struct o
 {
     struct obx_findings findings;
     obx_findings_open(&findings, "init", false);
-    struct obx_findings_part part = {.findings = &findings, .relay = relay, .part = "store", .errors_only = true};
-    const struct outbox_check check = {.struct_size = sizeof check, .report = obx_findings_report, .arg = &part};
+    findings.relay = relay;
+    findings.errors_only = true;
+    struct obx_check_part part = {.report = &findings.report, .name = "store"};
+    const struct outbox_check check = {.struct_size = sizeof check, .report = obx_check_part_report, .arg = &part};
     obx_store_check(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &check);
     int status = obx_oneshot_wait(oneshot, error);
     if (!status && part.errors)
@@ -87,32 +89,15 @@ static int check_tables(struct obx_oneshot *oneshot, const char *relay, struct o
     return status;
 }
 
-typedef void setup_call(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms);
-
-static int set_up(struct obx_oneshot *oneshot, setup_call *setup, struct outbox_error *error)
-{
-    int started = obx_oneshot_start(oneshot, OUTBOX_STORE, error);
-    if (started && started != OUTBOX_E_NOT_FOUND && started != OUTBOX_E_SCHEMA) /* setup corrects these */
-        return started;
-    const struct outbox_error reason = *error;
-    setup(oneshot->instance, obx_oneshot_call(oneshot), 0); /* no timeout: a migration may take hours */
-    int status = obx_oneshot_wait(oneshot, error);
-    if (status == OUTBOX_E_NOT_CONNECTED && started) { /* the database itself is missing, not a table */
-        *error = reason;
-        return started;
-    }
-    return status;
-}
-
 static int create_tables(struct obx_oneshot *oneshot, const char *relay, struct outbox_error *error)
 {
-    int status = set_up(oneshot, obx_store_setup, error);
+    int status = obx_oneshot_set_up(oneshot, obx_store_setup, error);
     return status ? status : check_tables(oneshot, relay, error);
 }
 
 static int create_inbox(struct obx_oneshot *oneshot, const char *relay, struct outbox_error *error)
 {
-    int status = set_up(oneshot, obx_store_setup_inbox, error);
+    int status = obx_oneshot_set_up(oneshot, obx_store_setup_inbox, error);
     if (!status)
         printf("%s: the inbox is ready\n", relay);
     return status;

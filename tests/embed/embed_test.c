@@ -239,9 +239,9 @@ Test(embed, stop_inside_a_callback_is_refused)
 Test(embed, invalid_options_and_configurations_are_refused)
 {
     struct outbox_options options = {.struct_size = sizeof options};
-    expect_refused(&options, "make a relay: set either config_path or config_text");
+    expect_refused(&options, "make a relay: set one of config_path, config_text and config");
     options.config_path = "x", options.config_text = "y";
-    expect_refused(&options, "make a relay: set either config_path or config_text");
+    expect_refused(&options, "make a relay: set one of config_path, config_text and config");
     options.config_path = NULL;
     options.config_text = "service: {listen: x}\n";
     expect_refused(&options,

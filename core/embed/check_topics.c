@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/verbs/check_topics.c - makes topics of the rows that a store reports, each once */
-#include "verbs/check_topics.h"
+/* core/embed/check_topics.c - makes topics of the rows that a store reports, each once */
+#include "embed/check_topics.h"
 
 #include <string.h>
 
@@ -76,13 +76,13 @@ void obx_check_topics_row(void *arg, const struct outbox_bytes *texts)
         add(topics, topic);
 }
 
-void obx_check_topics_report(const struct obx_check_topics *topics, struct obx_findings_part *part)
+void obx_check_topics_report(const struct obx_check_topics *topics, struct obx_check_part *part)
 {
     if (topics->empty)
-        obx_findings_add(part, OUTBOX_SEVERITY_ERROR, "route topic",
-                         "change route: topic:, or correct the rows whose columns are null or empty",
-                         "rows wait whose topic is null or empty: the relay rejects them");
+        obx_check_part_add(part, OUTBOX_SEVERITY_ERROR, "route topic",
+                           "change route: topic:, or correct the rows whose columns are null or empty",
+                           "rows wait whose topic is null or empty: the relay rejects them");
     if (topics->more)
-        obx_findings_add(part, OUTBOX_SEVERITY_WARNING, "route topic", NULL,
-                         "pending rows go to more than %u topics: only these are checked", topics->count);
+        obx_check_part_add(part, OUTBOX_SEVERITY_WARNING, "route topic", NULL,
+                           "pending rows go to more than %u topics: only these are checked", topics->count);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/verbs/check_topics.h - the topics that pending rows go to, for `outbox check`
+ * core/embed/check_topics.h - the topics that pending rows go to
  *
  * The store reports each combination of the columns that the topic's template uses; the template makes topics of them.
  */
-#ifndef OBX_PROGRAM_VERBS_CHECK_TOPICS_H
-#define OBX_PROGRAM_VERBS_CHECK_TOPICS_H
+#ifndef OBX_EMBED_CHECK_TOPICS_H
+#define OBX_EMBED_CHECK_TOPICS_H
 
-#include "cli/findings.h"
+#include "embed/check_part.h"
 #include "relay/route.h"
 
 enum { OBX_CHECK_TOPICS = 200 };
@@ -30,6 +30,6 @@ void obx_check_topics_free(struct obx_check_topics *topics);
 /* The callback of struct outbox_check; arg: struct obx_check_topics. */
 void obx_check_topics_row(void *arg, const struct outbox_bytes *texts);
 /* Findings that concern no broker. */
-void obx_check_topics_report(const struct obx_check_topics *topics, struct obx_findings_part *part);
+void obx_check_topics_report(const struct obx_check_topics *topics, struct obx_check_part *part);
 
 #endif
