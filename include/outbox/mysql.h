@@ -68,6 +68,25 @@ OUTBOX_API int outbox_mysql_add_many(MYSQL *mysql, const char *table, const stru
                                      uint32_t count, struct outbox_error *error);
 
 /*
+ * The statement that outbox_mysql_add() and outbox_mysql_add_many() send, for a program that sends it by itself: with
+ * mysql_real_query_nonblocking(), mysql_real_query_start(), or a driver of its own. Sends nothing, and does not block.
+ * Any thread.
+ *
+ * table   as above
+ * events  `count` events, as above; borrowed during the call
+ * count   1 or more
+ * sql     gets one INSERT with the values in it, in hexadecimal digits, so it is ASCII but for the name of the table.
+ * It ends with a NUL. outbox_mysql_statement_free() frees it; NULL after a failure size    gets its size in bytes
+ * without the NUL; may be NULL error   gets the reason of a failure; may be NULL
+ *
+ * Returns OUTBOX_OK, INVALID or NO_MEMORY. The events are inserted if the server reports `count` affected rows; roll
+ * back if it reports another number.
+ */
+OUTBOX_API int outbox_mysql_statement(const char *table, const struct outbox_event *const *events, uint32_t count,
+                                      char **sql, size_t *size, struct outbox_error *error);
+OUTBOX_API void outbox_mysql_statement_free(char *sql); /* NULL is fine */
+
+/*
  * For consumers: which of these events has this consumer not applied yet? Uses the table that
  * 'outbox init --inbox' creates, in the connection's database; see docs/INBOX.md.
  *

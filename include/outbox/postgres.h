@@ -82,6 +82,53 @@ OUTBOX_API int outbox_pg_emit(PGconn *pg, const char *table, const struct outbox
                               struct outbox_error *error);
 
 /*
+ * The statement that outbox_pg_add() sends, for a program that sends it by itself: without blocking, in a pipeline, or
+ * by a driver of its own.
+ *
+ *     PQsendQueryParams(pg, s->sql, s->count, NULL, s->values, s->lengths, s->formats, 1);
+ */
+struct outbox_pg_statement {
+    size_t struct_size; /* of the library */
+    const char *sql;
+    int count; /* of parameters */
+    const char *const *values;
+    const int *lengths;
+    const int *formats; /* 0: text, which ends with a NUL; 1: binary */
+};
+
+/*
+ * Make the INSERT of one event; sends nothing, and does not block. Any thread.
+ *
+ * table         as above
+ * event         as above; the payload is borrowed until the statement is freed, everything else is copied
+ * payload_type  the OID of the type of the payload column, which this function cannot ask for: 25 text, 1043 varchar,
+ *               17 bytea, 114 json, 3802 jsonb. A wrong one may change the payload.
+ * returning_id  the result has one row with the id, which needs SELECT on that column
+ * statement     gets the statement, for outbox_pg_statement_free(); NULL after a failure
+ * error         gets the reason of a failure; may be NULL
+ *
+ * Returns OUTBOX_OK, INVALID or NO_MEMORY. Give the result of the statement to outbox_pg_inserted().
+ */
+OUTBOX_API int outbox_pg_statement(const char *table, const struct outbox_event *event, Oid payload_type,
+                                   bool returning_id, struct outbox_pg_statement **statement,
+                                   struct outbox_error *error);
+/* The same for what outbox_pg_emit() sends; its result is one row. */
+OUTBOX_API int outbox_pg_emit_statement(const char *table, const struct outbox_event *event,
+                                        struct outbox_pg_statement **statement, struct outbox_error *error);
+OUTBOX_API void outbox_pg_statement_free(struct outbox_pg_statement *statement); /* NULL is fine */
+
+/*
+ * Does this result of outbox_pg_statement() prove that one row was inserted?
+ *
+ * result  in binary format; stays the caller's
+ * table   for the error text, as above
+ * id      gets the row's id, if the statement returns it; may be NULL
+ *
+ * Returns what outbox_pg_add() returns.
+ */
+OUTBOX_API int outbox_pg_inserted(const PGresult *result, const char *table, int64_t *id, struct outbox_error *error);
+
+/*
  * For consumers: which of these events has this consumer not applied yet? Calls the function
  * that 'outbox init --inbox' creates; see docs/INBOX.md.
  *

@@ -62,6 +62,22 @@ OUTBOX_API int outbox_sqlite_add_many(sqlite3 *db, const char *table, const stru
                                       uint32_t count, struct outbox_error *error);
 
 /*
+ * The statement that outbox_sqlite_add() runs, prepared and with the event's values bound, for a program that steps it
+ * by itself, such as on a thread of its own. Changes nothing; reads the schema, as sqlite3_prepare_v2() does.
+ *
+ * db         as above
+ * table      as above
+ * event      as above; borrowed until the statement is finalized
+ * statement  gets the statement, for sqlite3_finalize(); sqlite3_sql() is its text. NULL after a failure
+ * error      gets the reason of a failure; may be NULL
+ *
+ * Returns what outbox_sqlite_add() returns before it inserts. The event is inserted if sqlite3_step() returns
+ * SQLITE_DONE and sqlite3_changes() is 1 then; roll back if it is another number.
+ */
+OUTBOX_API int outbox_sqlite_statement(sqlite3 *db, const char *table, const struct outbox_event *event,
+                                       sqlite3_stmt **statement, struct outbox_error *error);
+
+/*
  * For consumers: which of these events has this consumer not applied yet? Uses the table that
  * 'outbox init --inbox' creates; see docs/INBOX.md.
  *

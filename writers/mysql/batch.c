@@ -35,6 +35,32 @@ static int prove_inserted(MYSQL *mysql, uint32_t count, const char *what, struct
     return OUTBOX_OK;
 }
 
+int outbox_mysql_statement(const char *table, const struct outbox_event *const *events, uint32_t count, char **sql,
+                           size_t *size, struct outbox_error *error)
+{
+    size_t ignored;
+    if (!table)
+        table = "outbox";
+    struct obx_event_what what = obx_event_what(table);
+    if (sql)
+        *sql = NULL;
+    if (!sql || !events || !count)
+        return mys_fail(error, OUTBOX_E_INVALID, "%s: %s", what.text,
+                        !sql      ? "sql is NULL"
+                        : !events ? "events is NULL"
+                                  : "there are no events");
+    int code = check_all(table, events, count, error);
+    if (code)
+        return code;
+    *sql = mys_insert_statement(table, events, count, size ? size : &ignored);
+    return *sql ? OUTBOX_OK : mys_fail(error, OUTBOX_E_NO_MEMORY, "%s: out of memory", what.text);
+}
+
+void outbox_mysql_statement_free(char *sql)
+{
+    free(sql);
+}
+
 int outbox_mysql_add_many(MYSQL *mysql, const char *table, const struct outbox_event *const *events, uint32_t count,
                           struct outbox_error *error)
 {

@@ -97,6 +97,7 @@ char *mys_insert_statement(const char *table, const struct outbox_event *const *
     to = append(to, ") VALUES ");
     for (uint32_t e = 0; e < count; e++)
         to = append_row(append(to, e ? ", " : ""), events[e], used);
+    *to = '\0';
     *size = (size_t)(to - sql);
     return sql;
 }

@@ -11,7 +11,7 @@
 
 #include <outbox/event.h>
 
-/* table: TABLE or DATABASE.TABLE. The caller frees the text, which does not end with a NUL. NULL: no memory. */
+/* table: TABLE or DATABASE.TABLE. The caller frees the text. NULL: no memory. */
 char *mys_insert_statement(const char *table, const struct outbox_event *const *events, uint32_t count, size_t *size);
 
 #endif

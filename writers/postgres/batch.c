@@ -11,8 +11,6 @@
  */
 #include <outbox/postgres.h>
 
-#include <stdlib.h>
-
 #include "error.h"
 #include "payload_type.h"
 #include "statement.h"
@@ -31,20 +29,13 @@ struct batch {
 
 static void send_one(struct batch *batch, uint32_t index)
 {
-    const struct outbox_event *event = batch->events[index];
     struct obx_event_what what = obx_event_what_of(batch->table, index);
-    struct pg_params params = {0};
-    char *sql = pg_insert_statement(batch->table, event, false), *room = malloc(pg_insert_room(event));
-    int column = sql && room ? pg_insert_params(event, batch->payload_type, &params, room) : -1;
-    if (column < 0)
-        batch->code = pg_fail(batch->error, OUTBOX_E_NO_MEMORY, "%s: out of memory", what.text);
-    else if (column < EVENT_COLUMNS)
-        batch->code = pg_fail(batch->error, OUTBOX_E_INVALID, "%s: there is a NUL in %s, which only bytea can hold",
-                              what.text, obx_event_columns[column]);
-    else if (!PQsendQueryParams(batch->pg, sql, params.count, NULL, params.values, params.lengths, params.formats, 1))
+    struct outbox_pg_statement *statement;
+    batch->code = pg_statement_new(batch->table, batch->events[index], PG_STATEMENT_INSERT, batch->payload_type,
+                                   what.text, &statement, batch->error);
+    if (!batch->code && !pg_send(batch->pg, statement))
         batch->code = pg_insert_failed(batch->pg, NULL, what.text, batch->error);
-    free(room);
-    free(sql);
+    outbox_pg_statement_free(statement);
 }
 
 static void receive_one(struct batch *batch, uint32_t index)

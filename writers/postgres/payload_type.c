@@ -97,11 +97,12 @@ static int query_type(PGconn *pg, const char *table, const char *what, Oid *type
 {
     const struct outbox_bytes some = {"", 0};
     const struct outbox_event event = {.aggregate_type = some, .aggregate_id = some, .type = some, .payload = some};
-    char *sql = pg_insert_statement(table, &event, false);
-    if (!sql)
-        return pg_fail(error, OUTBOX_E_NO_MEMORY, "%s: out of memory", what);
-    PGresult *result = describe_insert(pg, sql);
-    free(sql);
+    struct outbox_pg_statement *statement;
+    int code = pg_statement_new(table, &event, PG_STATEMENT_INSERT, PG_OID_TEXT, what, &statement, error);
+    if (code)
+        return code;
+    PGresult *result = describe_insert(pg, statement->sql);
+    outbox_pg_statement_free(statement);
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
         return pg_insert_failed(pg, result, what, error);
     *type = PQnparams(result) == 4 ? PQparamtype(result, 3) : 0; /* 0: the value goes as text */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* writers/postgres/statement.c - see statement.h */
+/* writers/postgres/statement.c - see statement.h; the statement, its arrays and its copies of values are one block */
 #include "statement.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "error.h"
+#include "writer.h"
 
 static void append(char **to, const char *text)
 {
@@ -35,12 +38,16 @@ static void append_table(char **to, const char *table)
     append_name(to, table, strlen(table));
 }
 
-char *pg_insert_statement(const char *table, const struct outbox_event *event, bool returning_id)
+/* What the texts below need at most, with every character of the table's name doubled. */
+static size_t sql_room(const char *table)
 {
-    char *sql = malloc(2 * strlen(table) + 400), *to = sql, number[32];
+    return 2 * strlen(table) + 600;
+}
+
+static void write_insert(char *to, const char *table, const struct outbox_event *event, bool returning_id)
+{
+    char number[32];
     int count = 0;
-    if (!sql)
-        return NULL;
     append(&to, "INSERT INTO ");
     append_table(&to, table);
     for (int i = 0; i < EVENT_COLUMNS; i++) {
@@ -54,7 +61,6 @@ char *pg_insert_statement(const char *table, const struct outbox_event *event, b
         append(&to, number);
     }
     append(&to, returning_id ? ") RETURNING id" : ")");
-    return sql;
 }
 
 /* The name of the function: TABLE with the suffix, quoted. */
@@ -65,13 +71,11 @@ static void append_function(char **to, const char *table)
     append(to, "_emit\"");
 }
 
-char *pg_emit_statement(const char *table, const struct outbox_event *event)
+static void write_emit(char *to, const char *table, const struct outbox_event *event)
 {
     static const char *const types[EVENT_COLUMNS] = {"uuid", "text", "text", "text", "bytea", "jsonb"};
-    char *sql = malloc(2 * strlen(table) + 600), *to = sql, number[80];
+    char number[80];
     int count = 0;
-    if (!sql)
-        return NULL;
     append(&to, "SELECT ");
     append_function(&to, table);
     for (int i = 0; i < EVENT_COLUMNS; i++) {
@@ -83,22 +87,28 @@ char *pg_emit_statement(const char *table, const struct outbox_event *event)
         count++;
     }
     append(&to, ")");
-    return sql;
 }
 
-size_t pg_insert_room(const struct outbox_event *event)
-{
-    size_t size = 0;
-    for (int i = 0; i < EVENT_COLUMNS; i++)
-        size += obx_event_value(event, i).size + 1;
-    return size;
-}
+/* ---- parameters -------------------------------------------------------------------------------------------------- */
 
 /* Is the binary form of this type the bytes themselves? */
-static bool is_plain(uint32_t type)
+static bool is_plain(Oid type)
 {
     enum { JSON = 114, VARCHAR = 1043 };
     return type == PG_OID_BYTEA || type == PG_OID_TEXT || type == VARCHAR || type == JSON;
+}
+
+static bool is_copied(const struct outbox_event *event, int column, Oid payload_type)
+{
+    return obx_event_value(event, column).data && !(column == EVENT_PAYLOAD && is_plain(payload_type));
+}
+
+static size_t copies_room(const struct outbox_event *event, Oid payload_type)
+{
+    size_t size = 0;
+    for (int i = 0; i < EVENT_COLUMNS; i++)
+        size += is_copied(event, i, payload_type) ? obx_event_value(event, i).size + 1 : 0;
+    return size;
 }
 
 /* False: there is a NUL in it. */
@@ -114,13 +124,14 @@ static bool add_text(struct pg_params *params, struct outbox_bytes value, char *
     return true;
 }
 
-int pg_insert_params(const struct outbox_event *event, uint32_t payload_type, struct pg_params *params, char *room)
+/* Returns EVENT_COLUMNS, or the column whose text has a NUL in it. */
+static int add_params(const struct outbox_event *event, Oid payload_type, struct pg_params *params, char *room)
 {
     for (int i = 0; i < EVENT_COLUMNS; i++) {
         struct outbox_bytes value = obx_event_value(event, i);
         if (!obx_event_has(event, i))
             continue;
-        if (!value.data || (i == EVENT_PAYLOAD && is_plain(payload_type))) {
+        if (!is_copied(event, i, payload_type)) {
             pg_param_bytes(params, value);
             continue;
         }
@@ -129,4 +140,73 @@ int pg_insert_params(const struct outbox_event *event, uint32_t payload_type, st
         room += value.size + 1;
     }
     return EVENT_COLUMNS;
+}
+
+/* ---- the block --------------------------------------------------------------------------------------------------- */
+
+struct block {
+    struct outbox_pg_statement statement; /* first: it is what the caller frees */
+    struct pg_params params;
+    char text[]; /* the SQL, then the copies */
+};
+
+int pg_statement_new(const char *table, const struct outbox_event *event, enum pg_statement_kind kind, Oid payload_type,
+                     const char *what, struct outbox_pg_statement **statement, struct outbox_error *error)
+{
+    struct block *made = malloc(sizeof *made + sql_room(table) + copies_room(event, payload_type));
+    *statement = NULL;
+    if (!made)
+        return pg_fail(error, OUTBOX_E_NO_MEMORY, "%s: out of memory", what);
+    made->params.count = 0;
+    int column = add_params(event, payload_type, &made->params, made->text + sql_room(table));
+    if (column < EVENT_COLUMNS) {
+        free(made);
+        return pg_fail(error, OUTBOX_E_INVALID, "%s: there is a NUL in %s, which only bytea can hold", what,
+                       obx_event_columns[column]);
+    }
+    if (kind == PG_STATEMENT_EMIT)
+        write_emit(made->text, table, event);
+    else
+        write_insert(made->text, table, event, kind == PG_STATEMENT_INSERT_ID);
+    made->statement = (struct outbox_pg_statement){.struct_size = sizeof made->statement,
+                                                   .sql = made->text,
+                                                   .count = made->params.count,
+                                                   .values = made->params.values,
+                                                   .lengths = made->params.lengths,
+                                                   .formats = made->params.formats};
+    *statement = &made->statement;
+    return OUTBOX_OK;
+}
+
+/* ---- for callers ------------------------------------------------------------------------------------------------- */
+
+static int make(const char *table, const struct outbox_event *event, enum pg_statement_kind kind, Oid payload_type,
+                struct outbox_pg_statement **statement, struct outbox_error *error)
+{
+    if (!table)
+        table = "outbox";
+    struct obx_event_what what = obx_event_what(table);
+    if (!statement)
+        return pg_fail(error, OUTBOX_E_INVALID, "%s: statement is NULL", what.text);
+    *statement = NULL;
+    int code = pg_event_check(event, what.text, error);
+    return code ? code : pg_statement_new(table, event, kind, payload_type, what.text, statement, error);
+}
+
+int outbox_pg_statement(const char *table, const struct outbox_event *event, Oid payload_type, bool returning_id,
+                        struct outbox_pg_statement **statement, struct outbox_error *error)
+{
+    return make(table, event, returning_id ? PG_STATEMENT_INSERT_ID : PG_STATEMENT_INSERT, payload_type, statement,
+                error);
+}
+
+int outbox_pg_emit_statement(const char *table, const struct outbox_event *event,
+                             struct outbox_pg_statement **statement, struct outbox_error *error)
+{
+    return make(table, event, PG_STATEMENT_EMIT, PG_OID_BYTEA, statement, error);
+}
+
+void outbox_pg_statement_free(struct outbox_pg_statement *statement)
+{
+    free(statement);
 }

@@ -8,10 +8,10 @@
  */
 #include <outbox/postgres.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
+#include "params.h"
 #include "payload_type.h"
 #include "statement.h"
 #include "writer.h"
@@ -61,9 +61,9 @@ static int read_id(const PGresult *result, const char *what, int64_t *id, struct
                    "%s: the id of the row is not one integer; the table's id must be bigint; roll back", what);
 }
 
-int pg_prove_inserted(PGresult *result, const char *what, int64_t *id, struct outbox_error *error)
+int pg_prove_inserted(const PGresult *result, const char *what, int64_t *id, struct outbox_error *error)
 {
-    if (strcmp(PQcmdTuples(result), "1") != 0)
+    if (strcmp(PQcmdTuples((PGresult *)(uintptr_t)result), "1") != 0)
         return pg_fail(error, OUTBOX_E_INVALID,
                        "%s: no row was inserted: a trigger or a rule of the table discarded it", what);
     return id ? read_id(result, what, id, error) : OUTBOX_OK;
@@ -71,10 +71,22 @@ int pg_prove_inserted(PGresult *result, const char *what, int64_t *id, struct ou
 
 /* ---- the statement ------------------------------------------------------------------------------------------- */
 
-static int execute(PGconn *pg, const char *sql, const struct pg_params *params, const char *what, int64_t *id,
-                   struct outbox_error *error)
+int pg_send(PGconn *pg, const struct outbox_pg_statement *statement)
 {
-    PGresult *result = PQexecParams(pg, sql, params->count, NULL, params->values, params->lengths, params->formats, 1);
+    return PQsendQueryParams(pg, statement->sql, statement->count, NULL, statement->values, statement->lengths,
+                             statement->formats, 1);
+}
+
+PGresult *pg_execute(PGconn *pg, const struct outbox_pg_statement *statement)
+{
+    return PQexecParams(pg, statement->sql, statement->count, NULL, statement->values, statement->lengths,
+                        statement->formats, 1);
+}
+
+static int insert(PGconn *pg, const struct outbox_pg_statement *statement, const char *what, int64_t *id,
+                  struct outbox_error *error)
+{
+    PGresult *result = pg_execute(pg, statement);
     if (PQresultStatus(result) != (id ? PGRES_TUPLES_OK : PGRES_COMMAND_OK))
         return pg_insert_failed(pg, result, what, error);
     int code = pg_prove_inserted(result, what, id, error);
@@ -82,24 +94,11 @@ static int execute(PGconn *pg, const char *sql, const struct pg_params *params, 
     return code;
 }
 
-/* room: for the copies of values. */
-static int insert(PGconn *pg, const char *sql, char *room, Oid payload_type, const struct outbox_event *event,
-                  const char *what, int64_t *id, struct outbox_error *error)
-{
-    struct pg_params params = {0};
-    if (!sql || !room)
-        return pg_fail(error, OUTBOX_E_NO_MEMORY, "%s: out of memory", what);
-    int column = pg_insert_params(event, payload_type, &params, room);
-    if (column < EVENT_COLUMNS)
-        return pg_fail(error, OUTBOX_E_INVALID, "%s: there is a NUL in %s, which only bytea can hold", what,
-                       obx_event_columns[column]);
-    return execute(pg, sql, &params, what, id, error);
-}
-
 int outbox_pg_add(PGconn *pg, const char *table, const struct outbox_event *event, int64_t *id,
                   struct outbox_error *error)
 {
     Oid payload_type = 0;
+    struct outbox_pg_statement *statement = NULL;
     if (!table)
         table = "outbox";
     struct obx_event_what what = obx_event_what(table);
@@ -108,11 +107,26 @@ int outbox_pg_add(PGconn *pg, const char *table, const struct outbox_event *even
     int code = pg_event_check(event, what.text, error);
     if (!code)
         code = pg_payload_type(pg, table, what.text, &payload_type, error);
-    if (code)
-        return code;
-    char *sql = pg_insert_statement(table, event, id), *room = malloc(pg_insert_room(event));
-    code = insert(pg, sql, room, payload_type, event, what.text, id, error);
-    free(room);
-    free(sql);
+    if (!code)
+        code = pg_statement_new(table, event, id ? PG_STATEMENT_INSERT_ID : PG_STATEMENT_INSERT, payload_type,
+                                what.text, &statement, error);
+    if (!code)
+        code = insert(pg, statement, what.text, id, error);
+    outbox_pg_statement_free(statement);
     return code;
+}
+
+int outbox_pg_inserted(const PGresult *result, const char *table, int64_t *id, struct outbox_error *error)
+{
+    struct outbox_error own;
+    struct obx_event_what what = obx_event_what(table ? table : "outbox");
+    ExecStatusType status = PQresultStatus(result);
+    if (!result)
+        return pg_fail(error, OUTBOX_E_INVALID, "%s: result is NULL", what.text);
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
+        return pg_prove_inserted(result, what.text, id, error);
+    pg_error_of_result(&own, what.text, result);
+    if (error)
+        *error = own;
+    return own.code;
 }

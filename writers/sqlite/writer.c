@@ -23,3 +23,17 @@ int outbox_sqlite_add(sqlite3 *db, const char *table, const struct outbox_event 
         return code;
     return lite_insert(db, table ? table : "outbox", obx_event_columns, event, what.text, id, error);
 }
+
+int outbox_sqlite_statement(sqlite3 *db, const char *table, const struct outbox_event *event, sqlite3_stmt **statement,
+                            struct outbox_error *error)
+{
+    struct obx_event_what what = obx_event_what(table ? table : "outbox");
+    if (statement)
+        *statement = NULL;
+    if (!db || !statement)
+        return outbox_error_set(error, OUTBOX_E_INVALID, "%s: %s is NULL", what.text, db ? "statement" : "db");
+    int code = obx_event_check(event, what.text, error);
+    if (code)
+        return code;
+    return lite_prepare_insert(db, table ? table : "outbox", obx_event_columns, event, what.text, statement, error);
+}

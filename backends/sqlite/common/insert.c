@@ -66,20 +66,24 @@ static char *make_sql(sqlite3 *db, const char *table, const char *const names[IN
     return sqlite3_str_finish(sql);
 }
 
-static int execute(sqlite3 *db, const char *sql, const struct outbox_bytes *const parts[INSERT_COUNT], const char *what,
-                   struct outbox_error *error)
+int lite_prepare_insert(sqlite3 *db, const char *table, const char *const names[INSERT_COUNT],
+                        const struct outbox_event *event, const char *what, sqlite3_stmt **statement,
+                        struct outbox_error *error)
 {
-    sqlite3_stmt *statement = NULL;
-    int code = OUTBOX_OK, native = sql ? sqlite3_prepare_v2(db, sql, -1, &statement, NULL) : SQLITE_NOMEM;
+    const struct outbox_bytes *const parts[INSERT_COUNT] = {
+        &event->event_id, &event->aggregate_type, &event->aggregate_id, &event->type, &event->payload, &event->headers};
+    char *sql = make_sql(db, table, names, parts);
+    int native = sql ? sqlite3_prepare_v2(db, sql, -1, statement, NULL) : SQLITE_NOMEM;
+    sqlite3_free(sql);
     for (int i = 0; i < INSERT_COUNT && native == SQLITE_OK; i++) {
         if (parts[i]->data)
-            native = lite_bind_bytes(statement, i + 1, *parts[i]);
+            native = lite_bind_bytes(*statement, i + 1, *parts[i]);
     }
     if (native == SQLITE_OK)
-        native = sqlite3_step(statement);
-    if (native != SQLITE_DONE)
-        code = lite_error_sqlite(error, db, native, what, NULL);
-    sqlite3_finalize(statement);
+        return OUTBOX_OK;
+    int code = lite_error_sqlite(error, db, native, what, NULL);
+    sqlite3_finalize(*statement);
+    *statement = NULL;
     return code;
 }
 
@@ -104,11 +108,14 @@ static int prove_inserted(sqlite3 *db, const char *table, const char *what, int6
 int lite_insert(sqlite3 *db, const char *table, const char *const names[INSERT_COUNT], const struct outbox_event *event,
                 const char *what, int64_t *id, struct outbox_error *error)
 {
-    const struct outbox_bytes *const parts[INSERT_COUNT] = {
-        &event->event_id, &event->aggregate_type, &event->aggregate_id, &event->type, &event->payload, &event->headers};
-    char *sql = make_sql(db, table, names, parts);
+    sqlite3_stmt *statement = NULL;
+    int code = lite_prepare_insert(db, table, names, event, what, &statement, error);
+    if (code)
+        return code;
     sqlite3_set_last_insert_rowid(db, 0);
-    int code = execute(db, sql, parts, what, error);
-    sqlite3_free(sql);
+    int native = sqlite3_step(statement);
+    if (native != SQLITE_DONE)
+        code = lite_error_sqlite(error, db, native, what, NULL);
+    sqlite3_finalize(statement);
     return code ? code : prove_inserted(db, table, what, id, error);
 }

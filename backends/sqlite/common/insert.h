@@ -27,6 +27,11 @@ enum lite_insert_column {
  * borrowed until the statement is reset. Returns SQLite's result code. */
 int lite_bind_bytes(sqlite3_stmt *statement, int index, struct outbox_bytes bytes);
 
+/* The INSERT of one event, with its values bound. *statement is NULL before the call, and after a failure. */
+int lite_prepare_insert(sqlite3 *db, const char *table, const char *const names[INSERT_COUNT],
+                        const struct outbox_event *event, const char *what, sqlite3_stmt **statement,
+                        struct outbox_error *error);
+
 /* Insert one event in whatever transaction is open, and prove that one row was inserted. what: begins the error text.
  * *id gets the row's id; id may be NULL. */
 int lite_insert(sqlite3 *db, const char *table, const char *const names[INSERT_COUNT], const struct outbox_event *event,

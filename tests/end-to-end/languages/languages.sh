@@ -91,6 +91,14 @@ writes() { # LANGUAGE
   check "$1: and with its JSON" eval "python3 -c 'import json, sys; assert json.loads(json.loads(sys.stdin.read())[\"payload\"]) == {\"order\": 1, \"amount\": 1250}' <events.ndjson"
   check "$1: failing order has no event" eval '! "${order[@]}" 7 5000000 >"$out" 2>"$err" && [ "$(sql "SELECT count(*) FROM outbox")" = 0 ]'
 }
+writes_without_blocking() { # the rest is as for the other example in C
+  settings "plugin: postgres, dsn: \"$OUTBOX_TEST_PG\""
+  local async=("$BUILD/examples/order_async" "$OUTBOX_TEST_PG")
+  check "c: order is written without blocking" eval 'works "${async[@]}" 7 1250 && has_match "^event [0-9]"'
+  check "c: its event is published" eval 'works "$OUTBOX" drain && lines events.ndjson 1'
+  check "c: failing order is reported" eval '! "${async[@]}" 7 5000000 >"$out" 2>"$err" && grep -q "amount_check" "$err"'
+  check "c: and has no event" eval '[ "$(sql "SELECT count(*) FROM outbox")" = 0 ]'
+}
 relays() { # LANGUAGE
   rm -f shop.db
   settings "plugin: sqlite, path: shop.db"
@@ -113,6 +121,7 @@ for language in ${OUTBOX_TEST_LANGUAGES:-c cpp python go rust node java}; do
     continue
   fi
   writes "$language"
+  [ "$language" != c ] || writes_without_blocking
   [ ${#embed[@]} = 0 ] || relays "$language"
 done
 plan

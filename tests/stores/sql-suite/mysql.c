@@ -157,3 +157,17 @@ int server_add_many(struct session *session, const char *table, const struct out
 {
     return outbox_mysql_add_many(session->mysql, table, events, count, error);
 }
+
+int server_add_by_statement(struct session *session, const char *table, const struct outbox_event *event,
+                            struct outbox_error *error)
+{
+    char *sql;
+    size_t size;
+    int code = outbox_mysql_statement(table, &event, 1, &sql, &size, error);
+    if (code)
+        return code;
+    cr_assert_eq(mysql_real_query(session->mysql, sql, size), 0, "%s", mysql_error(session->mysql));
+    cr_assert_eq(mysql_affected_rows(session->mysql), 1);
+    outbox_mysql_statement_free(sql);
+    return OUTBOX_OK;
+}

@@ -142,3 +142,22 @@ int server_add_many(struct session *session, const char *table, const struct out
 {
     return outbox_pg_add_many(session->pg, table, events, count, error);
 }
+
+int server_add_by_statement(struct session *session, const char *table, const struct outbox_event *event,
+                            struct outbox_error *error)
+{
+    enum { TEXT = 25 };
+    struct outbox_pg_statement *s;
+    int64_t id = 0;
+    int code = outbox_pg_statement(table, event, TEXT, true, &s, error);
+    if (code)
+        return code;
+    cr_assert(PQsendQueryParams(session->pg, s->sql, s->count, NULL, s->values, s->lengths, s->formats, 1));
+    outbox_pg_statement_free(s);
+    PGresult *result = PQgetResult(session->pg);
+    code = outbox_pg_inserted(result, table, &id, error);
+    cr_expect(code || id > 0);
+    PQclear(result);
+    cr_assert_null(PQgetResult(session->pg));
+    return code;
+}

@@ -67,5 +67,8 @@ int server_add(struct session *session, const char *table, const struct outbox_e
                struct outbox_error *error);
 int server_add_many(struct session *session, const char *table, const struct outbox_event *const *events,
                     uint32_t count, struct outbox_error *error);
+/* Sends a statement that the library has made, into a table with a payload of type text. */
+int server_add_by_statement(struct session *session, const char *table, const struct outbox_event *event,
+                            struct outbox_error *error);
 
 #endif

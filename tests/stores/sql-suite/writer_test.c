@@ -76,6 +76,24 @@ Test(writer, fields_are_stored_unchanged_for_any_connection_character_set)
     fixture_close(&fixture);
 }
 
+Test(writer, statement_for_callers_inserts_the_same_row)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "by_statement", true, "");
+    struct outbox_event event = event_with("gr\xc3\xbc\xc3\x9f'\\", 8);
+    event.event_id = text("00112233-4455-6677-8899-aabbccddeeff");
+    event.headers = text("{\"a\": \"\xc3\xbc\"}");
+    add(&fixture, &event);
+    cr_assert_eq(server_add_by_statement(fixture.sql, fixture.table, &event, &fixture.error), 0, "%s",
+                 fixture.error.text);
+    cr_expect_eq(fixture_count_rows(&fixture), 2);
+    cr_expect_eq(fixture_run(&fixture,
+                             "SELECT COUNT(DISTINCT CONCAT(event_id, aggregatetype, aggregateid, type, payload, "
+                             "headers)) FROM %s"),
+                 1);
+    fixture_close(&fixture);
+}
+
 static void expect_payload(const char *table, const char *type, const char *bytes, size_t size, const char *test)
 {
     struct sql_fixture fixture;

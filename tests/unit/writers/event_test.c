@@ -129,3 +129,14 @@ Test(writers_event, headers_stay_within_the_limits_of_the_relay)
     strcpy(json + 131, "}");
     expect_json(json, NULL);
 }
+
+/* Without liboutbox. */
+Test(writers_event, every_error_code_has_a_name)
+{
+    cr_expect_str_eq(outbox_error_name(OUTBOX_OK), "OK");
+    cr_expect_str_eq(outbox_error_name(OUTBOX_E_NOT_FOUND), "NOT_FOUND");
+    for (int code = OUTBOX_E_BUG; code < 0; code++)
+        cr_expect_str_neq(outbox_error_name(code), "UNKNOWN", "%d", code);
+    cr_expect_str_eq(outbox_error_name(OUTBOX_E_BUG - 1), "UNKNOWN");
+    cr_expect_str_eq(outbox_error_name(1), "UNKNOWN");
+}
