@@ -49,6 +49,9 @@ void obx_uv_timers_close(struct obx_uv_loop *loop);
 int obx_uv_timer_set(struct obx_loop *base, struct obx_timer *timer, uint64_t delay_ns);
 void obx_uv_timer_clear(struct obx_loop *base, struct obx_timer *timer);
 
+/* uv_queue_work(), for all work of ours: gives the workers a name, and notes which process has them. Any thread. */
+int obx_uv_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb run, uv_after_work_cb done);
+
 int obx_uv_watch_open(struct obx_loop *base, int fd, void (*ready)(void *arg, uint32_t events), void *arg,
                       struct obx_watch **watch);
 void obx_uv_watch_arm(struct obx_watch *watch, uint32_t events);

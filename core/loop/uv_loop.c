@@ -121,8 +121,7 @@ static void work_done(uv_work_t *request, int status)
 static int offload(struct obx_loop *base, struct obx_work *work)
 {
     uv_work_t *request = (uv_work_t *)(void *)work->private_;
-    obx_uv_workers_used();
-    return uv_queue_work(obx_uv_loop_of(base)->uv, request, work_run, work_done) ? OUTBOX_E_NO_MEMORY : OUTBOX_OK;
+    return obx_uv_queue_work(obx_uv_loop_of(base)->uv, request, work_run, work_done) ? OUTBOX_E_NO_MEMORY : OUTBOX_OK;
 }
 
 static const struct obx_loop_ops uv_ops = {

@@ -23,7 +23,6 @@ bool obx_uv_loop_turn(struct obx_loop *loop);
 /* Start the worker threads of offload() for all loops now, instead of with the first work item. The caller has checked
  * that the threads can be created. Errors: NO_MEMORY, IO (no descriptors left). */
 int obx_uv_workers_start(struct outbox_error *error);
-void obx_uv_workers_used(void); /* before each work item: a child of fork() then knows that it has lost the workers */
 
 /* Handle a signal on the loop thread, for the program's verbs. One handler per signal; NULL removes it. Errors:
  * NO_MEMORY, INVALID. */

@@ -6,12 +6,12 @@
  * cannot create its workers. It also aborts if its first loop gets no descriptors, so this is tested first.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/error.h"
-#include "loop/uv_loop.h"
+#include "loop/uv_internal.h"
 
 static void do_nothing(uv_work_t *work)
 {
@@ -31,13 +31,21 @@ static int try_pipes(unsigned count)
     return status;
 }
 
-/* ---- after a fork ---- */
+/* ---- the first work item, and a fork ---- */
 
 static atomic_int used_by; /* the process that last gave work to the workers; 0: none did */
 
-void obx_uv_workers_used(void)
+/* libuv starts its workers with the first item, and they inherit the name of the thread that gives it. */
+int obx_uv_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb run, uv_after_work_cb done)
 {
-    used_by = (int)getpid();
+    char name[16] = "";
+    int process = (int)getpid();
+    if (atomic_exchange(&used_by, process) == process || pthread_getname_np(pthread_self(), name, sizeof name))
+        return uv_queue_work(loop, work, run, done);
+    pthread_setname_np(pthread_self(), "outbox-worker");
+    int status = uv_queue_work(loop, work, run, done);
+    pthread_setname_np(pthread_self(), name);
+    return status;
 }
 
 /* libuv joins its workers when the process exits, and aborts if there are none, as in a child of fork(). In the child
@@ -58,7 +66,7 @@ int obx_uv_workers_start(struct outbox_error *error)
     if (status)
         return obx_error_set(error, status == UV_ENOMEM ? OUTBOX_E_NO_MEMORY : OUTBOX_E_IO, "make an event loop: %s",
                              uv_strerror(status));
-    uv_queue_work(&loop, &work, do_nothing, NULL);
+    obx_uv_queue_work(&loop, &work, do_nothing, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     return OUTBOX_OK;

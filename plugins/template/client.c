@@ -39,6 +39,7 @@ static struct client_request *next_request(struct client *client)
 static void *run(void *arg)
 {
     struct client *client = arg;
+    pthread_setname_np(pthread_self(), "outbox-template");
     for (struct client_request *request; (request = next_request(client));) {
         if (request->status != CLIENT_CLOSED)
             request->status = event_file_write(client->dir, &client->number, request->message);
