@@ -59,6 +59,15 @@ check "embedded relay publishes" embedded
 exported() { nm -D --defined-only "$(library_dir second)/liboutbox.so" | awk '$2 != "A" { print $3 }' | grep -vE '^outbox_'; }
 check "library exports outbox_ symbols only" eval '[ -z "$(exported)" ]'
 
+# ---- what an installation outside of the usual directories needs ----
+after_install() { env -u DESTDIR -u PKG_CONFIG_PATH -u LD_LIBRARY_PATH "$@" "$source_root/scripts/after-install" "$dir/strange/lib"; }
+mkdir -p strange/lib && touch strange/lib/liboutbox.so
+check "install names the directory for pkg-config" eval 'works after_install && has_match "export PKG_CONFIG_PATH=$dir/strange/lib/pkgconfig$"'
+check "and for the loader" has_match "echo $dir/strange/lib >/etc/ld.so.conf.d/outbox.conf && ldconfig$"
+found=(PKG_CONFIG_PATH="/x:$dir/strange/lib/pkgconfig" LD_LIBRARY_PATH="$dir/strange/lib")
+check "it prints nothing where both are set" eval 'works after_install "${found[@]}" && [ ! -s "$out" ]'
+check "and nothing for packagers" eval 'works after_install DESTDIR=/x && [ ! -s "$out" ]'
+
 # ---- one version everywhere ----
 version=$("$(program second)" --version | sed 's/^outbox //')
 header() { sed -n 's/^#define OUTBOX_VERSION_STRING "\(.*\)"/\1/p' "$prefix/include/outbox/version.h"; }
