@@ -87,7 +87,7 @@ static bool put_move(struct sql_request *request)
         obx_sql_text_puts(sql, "ROLLBACK");
         return true;
     }
-    sql_append_replay(request->store, sql);
+    sql_append_replay(sql_op_of(request), sql);
     obx_sql_text_puts(sql, " FROM ");
     sql_append_dead(request->store, sql);
     append_numbers(sql, locked);

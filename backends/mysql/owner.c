@@ -90,7 +90,10 @@ static bool put_epoch(struct sql_request *request)
     obx_sql_text_puts(sql, "UPDATE ");
     mys_append_relay(store, sql);
     obx_sql_text_format(
-        sql, " SET epoch = epoch + 1, owner = %l, since = CURRENT_TIMESTAMP(6) WHERE id = 1; SELECT epoch, (", owner);
+        sql,
+        " SET epoch = epoch + 1, owner = %l, since = CURRENT_TIMESTAMP(6) WHERE id = 1; SELECT " MYS_OWNED_SINCE
+        ", epoch, (",
+        owner);
     mys_append_identity(store, sql, "create_time");
     obx_sql_text_puts(sql, ") FROM ");
     mys_append_relay(store, sql);
@@ -101,11 +104,12 @@ static bool put_epoch(struct sql_request *request)
 
 static void on_epoch(struct sql_request *request, void *result)
 {
-    enum { EPOCH, IDENTITY };
+    enum { SINCE, EPOCH, IDENTITY };
     struct outbox_acquire *acquire = sql_acquire_of(request->arg);
     struct mys_row row;
     if (mys_first(result, &row)) {
         acquire->epoch = mys_store_of(request->store)->epoch = (uint64_t)mys_integer_of(&row, EPOCH, 0);
+        acquire->since_us = mys_integer_of(&row, SINCE, 0);
         mys_copy(acquire->identity, sizeof acquire->identity, mys_text_of(&row, IDENTITY));
     }
     mysql_free_result(result);
@@ -207,7 +211,7 @@ static void kill_holder(struct sql_op *op, const struct holder *holder)
 
 static bool put_holder(struct sql_request *request)
 {
-    return mys_put(request, "SELECT owner FROM ", &mys_store_of(request->store)->relay_table,
+    return mys_put(request, "SELECT owner, " MYS_OWNED_SINCE " FROM ", &mys_store_of(request->store)->relay_table,
                    " WHERE id = 1; SHOW PROCESSLIST");
 }
 
@@ -221,6 +225,7 @@ static void on_holder(struct sql_request *request, void *result)
     }
     struct mys_row row;
     mys_first(result, &row);
+    acquire->since_us = mys_integer_of(&row, 1, 0);
     snprintf(acquire->owner, sizeof acquire->owner, "%.64s", mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "");
     mysql_free_result(result);
 }

@@ -54,7 +54,8 @@ static void report_identity(struct sql_op *op)
 
 static bool put_owner(struct sql_request *request)
 {
-    return mys_put(request, "SELECT owner FROM ", &mys_store_of(request->store)->relay_table, " WHERE id = 1");
+    return mys_put(request, "SELECT owner, " MYS_OWNED_SINCE " FROM ", &mys_store_of(request->store)->relay_table,
+                   " WHERE id = 1");
 }
 
 static void report_owner(struct sql_op *op)
@@ -62,15 +63,17 @@ static void report_owner(struct sql_op *op)
     struct outbox_store_status *status = op->out;
     struct mys_row row;
     mys_first(op->result, &row);
-    if (op->session)
-        snprintf(status->owner, sizeof status->owner, "%.64s, connection %llu",
-                 mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "", (unsigned long long)op->session);
+    if (!op->session)
+        return;
+    status->owner_since_us = mys_integer_of(&row, 1, -1);
+    snprintf(status->owner, sizeof status->owner, "%.64s, connection %llu",
+             mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "", (unsigned long long)op->session);
 }
 
 const struct sql_probe mys_status_probes[] = {
     {"read the status", sql_put_status, NULL, report_status, NULL, 3},
     {"count dead letters", sql_put_dead_count, NULL, sql_report_dead_count, sql_probe_is_optional, 1},
-    {"read the owner's name", put_owner, NULL, report_owner, sql_probe_is_optional, 1},
+    {"read the owner's name", put_owner, NULL, report_owner, sql_probe_is_optional, 2},
     {"read the table's identity", put_identity, NULL, report_identity, sql_probe_is_optional, 1},
     {"read the place in the binlog", mys_put_place, NULL, mys_report_place, sql_probe_is_optional},
     {"read the files of the binlog", mys_put_files, NULL, mys_report_files, sql_probe_is_optional},

@@ -212,6 +212,8 @@ void mys_capture_statement(const struct sql_store *store, struct obx_sql_text *s
 extern const struct sql_probe mys_status_probes[], mys_server_probes[], mys_table_probes[], mys_row_probes[];
 void mys_append_estimate(const struct sql_store *store, struct obx_sql_text *sql);
 void mys_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
+/* Of the relay table: when the last ownership began, microseconds since 1970, whatever the time zone. */
+#define MYS_OWNED_SINCE "CAST(UNIX_TIMESTAMP(since) * 1000000 AS SIGNED)"
 /* A SELECT of one text: which table it is, on which server. more: an expression that distinguishes, too; "NULL". */
 void mys_append_identity(const struct sql_store *store, struct obx_sql_text *sql, const char *more);
 bool mys_put_add(struct sql_request *request);

@@ -37,7 +37,7 @@ static bool put_replay(struct sql_request *request)
     sql_append_dead(request->store, &sql);
     sql_append_which(request->arg, &sql);
     obx_sql_text_puts(&sql, " RETURNING *) ");
-    sql_append_replay(request->store, &sql);
+    sql_append_replay(request->arg, &sql);
     obx_sql_text_puts(&sql, " FROM g ORDER BY number");
     return pg_put_text(request, &sql);
 }

@@ -17,30 +17,35 @@
  * see the owner's times never ends its session. %s: from version 14 on, wait for the end of that session.
  *
  * The epoch is the id of the transaction that acquired: such ids only rise. A commit that wrote nothing is not flushed,
- * and a crash would give its id away again; the message makes the commit wait for the disk. */
-enum { GOT, PID, NAME, CLIENT, SILENT_MS, ENDED, EPOCH };
+ * and a crash would give its id away again; the message makes the commit wait for the disk.
+ *
+ * When the ownership began, in seconds, is the key of a second lock of that session: PG_OWNED_SINCE reads it. */
+enum { GOT, PID, NAME, CLIENT, SILENT_MS, ENDED, EPOCH, SINCE_S };
 static const char acquire_format[] =
     "WITH lock AS MATERIALIZED (SELECT pg_try_advisory_lock($1::int4, $2::int4) AS got), "
     "holder AS MATERIALIZED (SELECT a.pid, a.application_name, coalesce(host(a.client_addr), 'local') AS client, "
     "extract(epoch FROM clock_timestamp() - greatest(a.state_change, a.query_start)) * 1000 AS silent, "
-    "coalesce(a.wait_event_type = 'Lock', false) AS waits "
+    "coalesce(a.wait_event_type = 'Lock', false) AS waits, " PG_OWNED_SINCE " AS since "
     "FROM lock, pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid "
     "WHERE NOT lock.got AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 "
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-    "AND l.classid = $1::int4::oid AND l.objid = ($2::int4::int8 & 4294967295)::oid LIMIT 1) "
+    "AND l.classid = $1::int4::oid AND l.objid = ($2::int4::int8 & 4294967295)::oid LIMIT 1), "
+    "clock AS MATERIALIZED (SELECT extract(epoch FROM clock_timestamp())::int8 AS now) "
     "SELECT lock.got, holder.pid, coalesce(holder.application_name, ''), coalesce(holder.client, ''), "
     "coalesce(holder.silent, -1)::int8, "
     "CASE WHEN holder.silent > $3::int4 AND NOT holder.waits THEN pg_terminate_backend(holder.pid%s) ELSE false END, "
     "CASE WHEN lock.got AND pg_logical_emit_message(true, 'outbox owner', ''::text) IS NOT NULL "
-    "THEN pg_current_xact_id()::text::int8 ELSE 0 END "
-    "FROM lock LEFT JOIN holder ON true";
+    "THEN pg_current_xact_id()::text::int8 ELSE 0 END, "
+    "CASE WHEN lock.got THEN CASE WHEN pg_try_advisory_lock($2::int4::int8 << 32 | now) THEN now ELSE 0 END "
+    "ELSE coalesce(holder.since, 0) END "
+    "FROM lock CROSS JOIN clock LEFT JOIN holder ON true";
 
 /* The owner as text for pg_describe_owner(), "" if there is none, and the server's version. */
 void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(
         sql,
-        "coalesce((SELECT concat_ws(chr(10), l.pid, coalesce(host(a.client_addr), 'local'), a.application_name) FROM "
+        "coalesce((SELECT " PG_OWNER_TEXT " FROM "
         "pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = "
         "'advisory' AND l.granted AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = "
         "current_database()) AND l.classid = ");
@@ -155,13 +160,15 @@ static void describe_session(const char *name, const char *client, long session,
         snprintf(owner, size, "%.40s at %.30s, session %ld", *name ? name : "a relay", client, session);
 }
 
-void pg_describe_owner(const char *holder, char *owner, size_t size)
+int64_t pg_describe_owner(const char *holder, char *owner, size_t size)
 {
     char client[48] = "", name[80] = "";
     long session = strtol(holder, NULL, 10);
+    long long since_s = 0;
     owner[0] = '\0';
-    if (session && sscanf(holder, "%*d\n%47[^\n]\n%79[^\n]", client, name) >= 1)
+    if (session && sscanf(holder, "%*d\n%lld\n%47[^\n]\n%79[^\n]", &since_s, client, name) >= 2)
         describe_session(name, client, session, owner, size);
+    return since_s * 1000000;
 }
 
 static void describe_holder(const PGresult *result, char *owner, size_t size)
@@ -195,6 +202,7 @@ static void on_answer(struct sql_op *op)
 {
     enum { TRIES = 20 };
     struct outbox_acquire *acquire = sql_acquire_of(op);
+    acquire->since_us = pg_integer(op->result, 0, SINCE_S, 0) * 1000000;
     if (pg_integer(op->result, 0, GOT, 0)) {
         acquire->epoch = (uint64_t)pg_integer(op->result, 0, EPOCH, 0);
         name_outbox(pg_store_of(op->store), acquire->identity, sizeof acquire->identity);
@@ -213,7 +221,7 @@ static void acquired(struct sql_request *request, const struct outbox_error *err
     struct sql_op *op = request->arg;
     struct outbox_error verdict = *error;
     SQL_FAILPOINT(op->store, after_acquire);
-    if (!verdict.code && !pg_has_shape(op->result, 1, 1, "b4tt8b8"))
+    if (!verdict.code && !pg_has_shape(op->result, 1, 1, "b4tt8b88"))
         sql_bad_shape(&verdict, request->what);
     if (verdict.code)
         sql_op_complete(op, &verdict);

@@ -27,7 +27,8 @@ static void report_status(struct sql_op *op)
     if (!status)
         return;
     report_identity(pg_store_in(op->store), status);
-    pg_describe_owner(pg_text(op->result, 0, SQL_STATUS_OWNER), status->owner, sizeof status->owner);
+    status->owner_since_us =
+        pg_describe_owner(pg_text(op->result, 0, SQL_STATUS_OWNER), status->owner, sizeof status->owner);
     snprintf(status->server, sizeof status->server, "PostgreSQL %.80s", pg_text(op->result, 0, SQL_STATUS_OWNER + 1));
 }
 

@@ -170,8 +170,18 @@ bool pg_is_fenced(const struct sql_request *request, struct outbox_error *error)
 bool pg_put_renew(struct sql_request *request);
 void pg_renew_result(struct sql_request *request, void *result);
 void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
-/* From the text of pg_append_owner(): "RELAY on HOST, process PID, session PID"; "": nobody. */
-void pg_describe_owner(const char *holder, char *owner, size_t size);
+/* Of the row l of pg_locks, an ownership: when it began, seconds since 1970. It is the second half of the key of
+ * another lock of the session, whose first half is the OID of the table. Null: unknown. */
+#define PG_OWNED_SINCE                                                                                               \
+    "(SELECT min(s.objid::int8) FROM pg_locks s WHERE s.locktype = 'advisory' AND s.objsubid = 1 AND s.granted AND " \
+    "s.pid = l.pid AND s.database = l.database AND s.classid = l.objid)"
+/* With the row a of pg_stat_activity: a text for pg_describe_owner(). */
+#define PG_OWNER_TEXT                                    \
+    "concat_ws(chr(10), l.pid, coalesce(" PG_OWNED_SINCE \
+    ", 0), coalesce(host(a.client_addr), 'local'), a.application_name)"
+/* owner: "RELAY on HOST, process PID, session PID"; "": nobody. Returns when the ownership began, microseconds since
+ * 1970; 0: unknown. */
+int64_t pg_describe_owner(const char *holder, char *owner, size_t size);
 /* Classes of advisory locks: "obox", the ownership; "obod", the owner has found that others delete rows. */
 enum { PG_LOCK_CLASS = 0x6f626f78, PG_DELETES_CLASS = 0x6f626f64 };
 void pg_acquire(struct sql_op *op);

@@ -49,6 +49,19 @@ static void read_next(struct lite_claim_op *claim, struct lite_conn *conn)
         lite_claim_around(claim, conn, claim->from + 1, INT64_MAX, &claim->refused);
 }
 
+/* The number of ids from the first row after the last claimed id to the newest one: two look-ups. */
+static void read_ahead(struct lite_claim_op *claim, struct lite_conn *conn)
+{
+    const struct lite_schema *schema = &claim->op.store->schema;
+    const char *id = schema->physical[COLUMN_ID];
+    claim->ahead = lite_query_int64(
+        conn,
+        sqlite3_mprintf("SELECT coalesce((SELECT max(\"%w\") FROM \"%w\") - (SELECT min(\"%w\") FROM \"%w\" WHERE "
+                        "\"%w\" > %lld) + 1, 0)",
+                        id, schema->table, id, schema->table, id, (long long)claim->from),
+        LITE_CLAIMING, &claim->op.error);
+}
+
 static void claim_run(struct lite_op *op, struct lite_conn *conn)
 {
     struct lite_claim_op *claim = (struct lite_claim_op *)op;
@@ -57,7 +70,9 @@ static void claim_run(struct lite_op *op, struct lite_conn *conn)
         OUTBOX_FAILPOINT_ERROR(store->host, sqlite, before_claim, &op->error))
         return;
     begin_reading(op);
-    if (claim->args->positions)
+    if (claim->args->flags & OUTBOX_CLAIM_MEASURE)
+        read_ahead(claim, conn);
+    else if (claim->args->positions)
         lite_claim_positions(claim, conn);
     else
         read_next(claim, conn);
@@ -103,6 +118,7 @@ static void claim_finish(struct lite_op *op)
     struct lite_store *store = op->store;
     struct outbox_batch *rows = lite_batch_rows(claim->batch);
     report_unusable(claim);
+    claim->args->ahead = lite_op_ok(op) ? (uint64_t)claim->ahead : 0;
     obx_sql_ranges_free(store->host, &claim->strays);
     obx_sql_ranges_free(store->host, &claim->refused);
     if (lite_op_ok(op) && rows->rows && !claim->args->positions && !record_claimed(store, rows))
@@ -139,7 +155,8 @@ void lite_claim(void *self, outbox_op_t id, struct outbox_claim *args)
         lite_op_fail_memory(&claim->op, LITE_CLAIMING);
         return;
     }
-    lite_stray_scan_schedule(claim);
+    if (!(args->flags & OUTBOX_CLAIM_MEASURE))
+        lite_stray_scan_schedule(claim);
     for (uint32_t i = 0; i < store->reader.refused.count; i++)
         obx_sql_ranges_add(store->host, &claim->refused, store->reader.refused.items[i].lo,
                            store->reader.refused.items[i].hi); /* without memory a row may be published again */

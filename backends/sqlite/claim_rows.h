@@ -18,6 +18,7 @@ struct lite_claim_op {
     struct obx_sql_ranges strays;  /* owned: the ids that a stray scan leaves out; no items: no scan this time */
     struct obx_sql_ranges refused; /* owned: the ids that the database refuses to remove */
     int64_t from;                  /* read on after this id */
+    int64_t ahead;                 /* of OUTBOX_CLAIM_MEASURE */
     bool more;                     /* there is probably more to claim */
 };
 LITE_OP_FITS(struct lite_claim_op);

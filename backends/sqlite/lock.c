@@ -123,11 +123,13 @@ int lite_lock_replace(const struct lite_lock *lock, struct outbox_error *error)
     return fd;
 }
 
+#define SINCE ", owner since "
+
 int lite_lock_write_heartbeat(struct lite_lock *lock, int64_t epoch, struct outbox_error *error)
 {
     char text[LITE_HEARTBEAT_SIZE];
-    int size = snprintf(text, sizeof text, "epoch %lld, heartbeat %llu\n", (long long)epoch,
-                        (unsigned long long)++lock->heartbeats);
+    int size = snprintf(text, sizeof text, "epoch %lld" SINCE "%lld, heartbeat %llu\n", (long long)epoch,
+                        (long long)lock->since_us, (unsigned long long)++lock->heartbeats);
     if (pwrite(lock->fd, text, (size_t)size, 0) != size)
         return fail_errno(lock, lock->path, error);
     return OUTBOX_OK;
@@ -140,6 +142,14 @@ void lite_lock_read_heartbeat(const struct lite_lock *lock, char text[LITE_HEART
     if (fd >= 0)
         close(fd);
     text[size < 0 ? 0 : size] = '\0';
+}
+
+int64_t lite_lock_read_since(const struct lite_lock *lock)
+{
+    char text[LITE_HEARTBEAT_SIZE];
+    lite_lock_read_heartbeat(lock, text);
+    const char *since = strstr(text, SINCE);
+    return since ? strtoll(since + strlen(SINCE), NULL, 10) : 0;
 }
 
 void lite_lock_release(struct lite_lock *lock)

@@ -22,6 +22,7 @@ struct lite_lock {
     char *path;                   /* owned; NULL: no name yet */
     int fd;                       /* owned; -1: this relay does not own the outbox */
     uint64_t heartbeats;          /* written so far */
+    int64_t since_us;             /* when the ownership began, since 1970 */
 };
 
 #define LITE_OWNING "own outbox" /* begins the error texts of owning */
@@ -38,6 +39,7 @@ bool lite_lock_is_taken(const struct lite_lock *lock);
 bool lite_lock_is_named(const struct lite_lock *lock, int fd); /* is this the file that the path names? */
 int lite_lock_write_heartbeat(struct lite_lock *lock, int64_t epoch, struct outbox_error *error);
 void lite_lock_read_heartbeat(const struct lite_lock *lock, char text[LITE_HEARTBEAT_SIZE]); /* "" if there is none */
-void lite_lock_release(struct lite_lock *lock); /* closes the descriptor and forgets the path */
+int64_t lite_lock_read_since(const struct lite_lock *lock); /* of the owner, microseconds since 1970; 0: unknown */
+void lite_lock_release(struct lite_lock *lock);             /* closes the descriptor and forgets the path */
 
 #endif

@@ -30,7 +30,7 @@ struct acquire_op {
     struct outbox_acquire *args;
     int64_t highest_claimed; /* by the last ownership */
     uint32_t flags;
-    int64_t epoch;
+    int64_t epoch, since_us;
     char owner[sizeof(((struct outbox_acquire *)0)->owner)];
     char identity[sizeof(((struct outbox_acquire *)0)->identity)];
 };
@@ -97,6 +97,7 @@ static bool lease_is_over(struct acquire_op *acquire, int64_t epoch)
 static void fail_standby(struct acquire_op *acquire, struct lite_conn *conn)
 {
     lite_epoch_read_owner(&acquire->op.store->schema, conn, acquire->owner, sizeof acquire->owner);
+    acquire->since_us = lite_lock_read_since(&acquire->op.store->lock);
     outbox_error_set(&acquire->op.error, OUTBOX_E_STANDBY, LITE_OWNING " %s: owned by %s", conn->path,
                      acquire->owner[0] ? acquire->owner : "another relay");
 }
@@ -131,6 +132,13 @@ static int take_lock_and_epoch(struct acquire_op *acquire, struct lite_conn *con
     return fd;
 }
 
+static int64_t wall_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 static void become_owner(struct acquire_op *acquire, struct lite_conn *conn, int64_t epoch)
 {
     struct lite_store *store = acquire->op.store;
@@ -138,6 +146,7 @@ static void become_owner(struct acquire_op *acquire, struct lite_conn *conn, int
     int fd = take_lock_and_epoch(acquire, conn, epoch);
     if (lite_op_ok(op) && !OUTBOX_FAILPOINT_ERROR(store->host, sqlite, epoch_raised, &op->error)) {
         store->lock.fd = fd;
+        store->lock.since_us = acquire->since_us = wall_us();
         lite_lock_write_heartbeat(&store->lock, store->epoch.current, &op->error);
     }
     if (lite_op_ok(op))
@@ -159,6 +168,7 @@ static void acquire_run(struct lite_op *op, struct lite_conn *conn)
         return;
     if (store->lock.fd >= 0 && store->epoch.current == epoch) { /* the owner already */
         acquire->flags = OUTBOX_ACQUIRED_SAME;
+        acquire->since_us = store->lock.since_us;
         name_outbox(acquire, conn, false);
     } else if (!lite_lock_name(&store->lock, store->schema.table, &op->error)) {
         become_owner(acquire, conn, epoch);
@@ -174,6 +184,7 @@ static void acquire_finish(struct lite_op *op)
     if (lite_op_ok(op) && !(args->flags & OUTBOX_ACQUIRED_SAME))
         op->store->reader.highest_claimed = 0;
     args->epoch = lite_op_ok(op) ? (uint64_t)acquire->epoch : 0;
+    args->since_us = acquire->since_us;
     memcpy(args->owner, acquire->owner, sizeof args->owner);
     memcpy(args->identity, acquire->identity, sizeof args->identity);
 }

@@ -107,7 +107,8 @@ OUTBOX_PLUGIN(store, sqlite) = {
     .struct_size = sizeof(struct outbox_plugin),
     .kind = OUTBOX_STORE,
     .option_size = sizeof(struct outbox_option),
-    .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN | OUTBOX_CAP_INBOX,
+    .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN | OUTBOX_CAP_INBOX | OUTBOX_CAP_DEAD_SET |
+            OUTBOX_CAP_AHEAD,
     .name = "sqlite",
     .version = OUTBOX_VERSION_STRING,
     .library = library,

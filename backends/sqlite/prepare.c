@@ -71,9 +71,9 @@ static char *dead_letter_sql(const struct lite_schema *schema, struct lite_conn 
     bool keeps_rest = lite_rest_any(schema, conn);
     sqlite3_str *sql = sqlite3_str_new(conn->db);
     sqlite3_str_appendf(sql, "INSERT INTO \"%w\" (topic, \"key\", reason, attempts, id", schema->dead_table);
-    lite_schema_append_columns(schema, conn, sql, false);
+    lite_schema_append_columns(schema, conn, sql, false, NULL);
     sqlite3_str_appendf(sql, "%s) SELECT ?2, ?3, ?4, ?5, \"%w\"", keeps_rest ? ", rest" : "", id);
-    lite_schema_append_columns(schema, conn, sql, true);
+    lite_schema_append_columns(schema, conn, sql, true, NULL);
     if (keeps_rest) {
         sqlite3_str_appendall(sql, ", ");
         lite_rest_append_pack(schema, conn, sql);

@@ -23,23 +23,36 @@ static char *append_list(sqlite3_str *sql, char *list)
     return list;
 }
 
-static char *columns(const struct lite_schema *schema, struct lite_conn *conn, bool of_outbox)
+static char *columns(const struct lite_schema *schema, struct lite_conn *conn, bool of_outbox, struct lite_set *set)
 {
     sqlite3_str *list = sqlite3_str_new(conn->db);
-    lite_schema_append_columns(schema, conn, list, of_outbox);
-    lite_rest_append_columns(schema, conn, list, !of_outbox);
+    lite_schema_append_columns(schema, conn, list, of_outbox, set);
+    lite_rest_append_columns(schema, conn, list, !of_outbox, set);
     return sqlite3_str_finish(list);
 }
 
-static char *replay_sql(const struct lite_schema *schema, struct lite_conn *conn)
+static char *replay_sql(const struct lite_schema *schema, struct lite_conn *conn, struct lite_set *set)
 {
     sqlite3_str *sql = sqlite3_str_new(conn->db);
     sqlite3_str_appendf(sql, "INSERT INTO \"%w\" (", schema->table);
-    sqlite3_free(append_list(sql, columns(schema, conn, true)));
+    sqlite3_free(append_list(sql, columns(schema, conn, true, NULL)));
     sqlite3_str_appendall(sql, ") SELECT ");
-    sqlite3_free(append_list(sql, columns(schema, conn, false)));
+    sqlite3_free(append_list(sql, columns(schema, conn, false, set)));
     sqlite3_str_appendf(sql, " FROM \"%w\" WHERE number = ?1", schema->dead_table);
     return sqlite3_str_finish(sql);
+}
+
+static int prepare_replay(struct lite_dead_op *dead, struct lite_conn *conn, struct statements *statements)
+{
+    const struct lite_schema *schema = &dead->op.store->schema;
+    struct lite_set set = {dead->args->set_column, dead->args->set_text, false};
+    char *sql = replay_sql(schema, conn, &set);
+    statements->replay = lite_prepare_once(conn, sql, LITE_READING_DEAD, &dead->op.error);
+    if (lite_op_ok(&dead->op) && set.column && !set.used)
+        outbox_error_set(&dead->op.error, OUTBOX_E_NOT_FOUND,
+                         "replay dead letters of %s: table %s has no column %s that can be set", conn->path,
+                         schema->table, set.column);
+    return dead->op.error.code;
 }
 
 static int prepare(struct lite_dead_op *dead, struct lite_conn *conn, struct statements *statements)
@@ -54,7 +67,7 @@ static int prepare(struct lite_dead_op *dead, struct lite_conn *conn, struct sta
             lite_prepare_once(conn, sqlite3_mprintf("DELETE FROM \"%w\" WHERE number = ?1", schema->dead_table),
                               LITE_READING_DEAD, error);
     if (lite_op_ok(&dead->op) && replay)
-        statements->replay = lite_prepare_once(conn, replay_sql(schema, conn), LITE_READING_DEAD, error);
+        prepare_replay(dead, conn, statements);
     return error->code;
 }
 

@@ -32,6 +32,7 @@ struct list {
     sqlite3_str *sql;
     int count;
     bool values;
+    struct lite_set *set;
 };
 
 static void count_column(void *arg, const char *name, const char *default_value)
@@ -74,14 +75,17 @@ void lite_rest_append_pack(const struct lite_schema *schema, struct lite_conn *c
 static void append_column(void *arg, const char *name, const char *default_value)
 {
     const struct list *list = arg;
+    if (lite_set_append(list->set, name, list->sql))
+        return;
     if (list->values)
         sqlite3_str_appendf(list->sql, ", outbox_unpack(rest, %Q, (%s))", name, default_value ? default_value : "NULL");
     else
         sqlite3_str_appendf(list->sql, ", \"%w\"", name);
 }
 
-void lite_rest_append_columns(const struct lite_schema *schema, struct lite_conn *conn, sqlite3_str *sql, bool values)
+void lite_rest_append_columns(const struct lite_schema *schema, struct lite_conn *conn, sqlite3_str *sql, bool values,
+                              struct lite_set *set)
 {
-    struct list list = {.sql = sql, .values = values};
+    struct list list = {.sql = sql, .values = values, .set = set};
     each_column(schema, conn, append_column, &list);
 }

@@ -13,7 +13,9 @@
 bool lite_rest_any(const struct lite_schema *schema, struct lite_conn *conn);
 /* The expression that packs them; NULL without any. */
 void lite_rest_append_pack(const struct lite_schema *schema, struct lite_conn *conn, sqlite3_str *sql);
-/* ", name" of each, or ", value": of a dead letter, or the default of a column that it has no value for. */
-void lite_rest_append_columns(const struct lite_schema *schema, struct lite_conn *conn, sqlite3_str *sql, bool values);
+/* ", name" of each, or ", value": of a dead letter, or the default of a column that it has no value for. set: may be
+ * NULL. */
+void lite_rest_append_columns(const struct lite_schema *schema, struct lite_conn *conn, sqlite3_str *sql, bool values,
+                              struct lite_set *set);
 
 #endif

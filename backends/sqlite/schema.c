@@ -196,10 +196,19 @@ int lite_schema_check(const struct lite_schema *schema, struct lite_conn *conn, 
 }
 
 void lite_schema_append_columns(const struct lite_schema *schema, struct lite_conn *conn, sqlite3_str *sql,
-                                bool of_outbox)
+                                bool of_outbox, struct lite_set *set)
 {
     for (int i = COLUMN_EVENT_ID; i < COLUMN_COUNT; i++) {
-        if (lite_schema_has_column(conn, schema->table, schema->physical[i]))
+        if (lite_schema_has_column(conn, schema->table, schema->physical[i]) && !lite_set_append(set, names[i], sql))
             sqlite3_str_appendf(sql, ", \"%w\"", of_outbox ? schema->physical[i] : names[i]);
     }
+}
+
+bool lite_set_append(struct lite_set *set, const char *column, sqlite3_str *sql)
+{
+    if (!set || !set->column || strcmp(set->column, column) != 0)
+        return false;
+    sqlite3_str_appendf(sql, ", %Q", set->text);
+    set->used = true;
+    return true;
 }

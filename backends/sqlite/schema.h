@@ -48,8 +48,17 @@ int lite_schema_check(const struct lite_schema *schema, struct lite_conn *conn, 
 bool lite_schema_has_table(struct lite_conn *conn, const char *table);
 bool lite_schema_has_column(struct lite_conn *conn, const char *table, const char *column);
 
-/* Append the columns that dead letters keep, with a comma before each: their names in the outbox, or in the other. */
+/* A column that a replay sets to a text. */
+struct lite_set {
+    const char *column, *text; /* column: NULL, none */
+    bool used;                 /* out */
+};
+/* ", 'text'" if it is this column. set: may be NULL. */
+bool lite_set_append(struct lite_set *set, const char *column, sqlite3_str *sql);
+
+/* Append the columns that dead letters keep, with a comma before each: their names in the outbox, or in the other. set:
+ * may be NULL. */
 void lite_schema_append_columns(const struct lite_schema *schema, struct lite_conn *conn, sqlite3_str *sql,
-                                bool of_outbox);
+                                bool of_outbox, struct lite_set *set);
 
 #endif

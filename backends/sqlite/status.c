@@ -14,7 +14,7 @@
 struct status_op {
     struct lite_op op;
     struct outbox_store_status *args;
-    int64_t pending, oldest_us, dead;
+    int64_t pending, oldest_us, dead, owner_since_us;
     char owner[sizeof(((struct outbox_store_status *)0)->owner)];
     char identity[sizeof(((struct outbox_store_status *)0)->identity)];
 };
@@ -51,14 +51,16 @@ static int64_t read_oldest_us(struct lite_op *op, struct lite_conn *conn)
 
 /* The relay table names the last owner, also after it was killed. The path without links is found anew: that of the
  * store is there only after a start, which may be under way in another thread. */
-static void read_owner(struct lite_op *op, struct lite_conn *conn, char *owner, size_t size)
+static void read_owner(struct status_op *status, struct lite_conn *conn)
 {
-    const struct lite_store *store = op->store;
+    const struct lite_store *store = status->op.store;
     const struct lite_file file = {.path = store->file.path, .real = realpath(store->file.path, NULL)};
     struct lite_lock lock = {.host = store->host, .file = &file, .fd = -1};
     struct outbox_error ignored;
-    if (file.real && !lite_lock_name(&lock, store->schema.table, &ignored) && lite_lock_is_taken(&lock))
-        lite_epoch_read_owner(&store->schema, conn, owner, size);
+    if (file.real && !lite_lock_name(&lock, store->schema.table, &ignored) && lite_lock_is_taken(&lock)) {
+        lite_epoch_read_owner(&store->schema, conn, status->owner, sizeof status->owner);
+        status->owner_since_us = lite_lock_read_since(&lock);
+    }
     lite_lock_release(&lock);
     free(file.real);
 }
@@ -88,7 +90,7 @@ static void status_run(struct lite_op *op, struct lite_conn *conn)
     if (lite_op_ok(op))
         read_identity(status, conn);
     if (lite_op_ok(op))
-        read_owner(op, conn, status->owner, sizeof status->owner);
+        read_owner(status, conn);
 }
 
 static void status_finish(struct lite_op *op)
@@ -98,6 +100,7 @@ static void status_finish(struct lite_op *op)
     args->pending = status->pending;
     args->oldest_us = status->oldest_us;
     args->dead = status->dead;
+    args->owner_since_us = status->owner_since_us;
     memcpy(args->owner, status->owner, sizeof args->owner);
     memcpy(args->identity, status->identity, sizeof args->identity);
     snprintf(args->server, sizeof args->server, "SQLite %s", sqlite3_libversion());

@@ -82,6 +82,22 @@ int obx_oneshot_wait(struct obx_oneshot *oneshot, struct outbox_error *error)
     return oneshot->result.code;
 }
 
+static void on_wake(struct obx_timer *timer)
+{
+    (void)timer; /* it only ends a turn of the loop */
+}
+
+void obx_oneshot_sleep_until(struct obx_oneshot *oneshot, uint64_t until)
+{
+    struct obx_loop *loop = oneshot->loop;
+    struct obx_timer timer = {.fire = on_wake};
+    for (uint64_t now; (now = obx_loop_now(loop)) < until;) {
+        loop->ops->timer_set(loop, &timer, until - now);
+        obx_uv_loop_turn(loop);
+    }
+    loop->ops->timer_clear(loop, &timer);
+}
+
 static int finish_start(struct obx_oneshot *oneshot, struct outbox_error *error)
 {
     int status = obx_oneshot_wait(oneshot, error);

@@ -51,6 +51,9 @@ void obx_oneshot_close(struct obx_oneshot *oneshot);
 struct obx_call *obx_oneshot_call(struct obx_oneshot *oneshot);
 int obx_oneshot_wait(struct obx_oneshot *oneshot, struct outbox_error *error);
 
+/* Run the loop until this time (nanoseconds); nothing is in flight. */
+void obx_oneshot_sleep_until(struct obx_oneshot *oneshot, uint64_t until);
+
 /* OUTBOX_OK, or UNSUPPORTED with a text that names the store and `what`. */
 int obx_oneshot_require(const struct obx_oneshot *oneshot, uint64_t caps, const char *what, struct outbox_error *error);
 

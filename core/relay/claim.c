@@ -3,6 +3,7 @@
 #include "relay/claim.h"
 
 #include "base/failpoint.h"
+#include "relay/backlog.h"
 #include "relay/claim_limits.h"
 #include "relay/dead_letter.h"
 #include "relay/failures.h"
@@ -38,7 +39,7 @@ struct obx_claimer {
     bool blocked_logged;
     struct obx_failures failures; /* that may pass */
     uint64_t claim_at;            /* after such a failure */
-    uint64_t behind_since;        /* the last poll left rows in the outbox; 0: it took them all */
+    struct obx_backlog backlog;
 };
 
 struct obx_claimer *obx_claimer_new(struct obx_stages *stages)
@@ -82,7 +83,7 @@ void obx_claimer_reset(struct obx_claimer *claimer)
 {
     obx_claimer_rewind(claimer);
     claimer->log_lost = false;
-    claimer->behind_since = 0;
+    claimer->backlog = (struct obx_backlog){0};
     obx_poll_schedule_reset(&claimer->schedule, claimer->stages->context.now);
     obx_claim_limits_restart(&claimer->limits);
     claimer->claim_at = claimer->stages->context.now;
@@ -214,17 +215,9 @@ static void end_outages(const struct obx_stages *stages)
         obx_link_works(stages->store, OBX_WORK_ALL & ~(unsigned)OBX_WORK_RENEW);
 }
 
-static void note_behind(struct obx_claimer *claimer, bool behind)
+const struct obx_backlog *obx_claimer_backlog(const struct obx_claimer *claimer)
 {
-    if (!behind)
-        claimer->behind_since = 0;
-    else if (!claimer->behind_since)
-        claimer->behind_since = claimer->stages->context.now;
-}
-
-uint64_t obx_claimer_behind_since(const struct obx_claimer *claimer)
-{
-    return claimer->behind_since;
+    return &claimer->backlog;
 }
 
 static void on_empty_poll(struct obx_claimer *claimer)
@@ -235,7 +228,7 @@ static void on_empty_poll(struct obx_claimer *claimer)
         obx_poll_schedule_after_rows(&claimer->schedule, context->now, has_wakeup(claimer), false);
         return;
     }
-    note_behind(claimer, false);
+    obx_backlog_note_behind(&claimer->backlog, context, false);
     /* A store whose connection is lost may end a claim before all was read. */
     if (!(claimer->claim.flags & OUTBOX_CLAIM_LOG_ONLY) && obx_link_up(claimer->stages->store)) {
         claimer->stages->context.stats.empty_claims++;
@@ -262,7 +255,8 @@ static void on_polled_rows(struct obx_claimer *claimer, bool more)
     const struct obx_relay_context *context = &claimer->stages->context;
     obx_record_claimed(claimer->stages->record, claimer->claim.batch);
     obx_position_header_claimed(claimer->stages->position_header, claimer->claim.batch);
-    note_behind(claimer, more);
+    obx_backlog_note_behind(&claimer->backlog, context, more);
+    obx_backlog_note_claimed(&claimer->backlog, claimer->claim.batch->rows);
     obx_poll_schedule_after_rows(&claimer->schedule, context->now, has_wakeup(claimer), more);
     if (more)
         obx_claim_limits_raise(&claimer->limits, context);
@@ -308,7 +302,9 @@ static const struct {
 /* Relief: what is ready goes to the spool, which is read again after it. */
 static void note_results(struct obx_claimer *claimer)
 {
-    if (!claimer->measures)
+    if (claimer->measures)
+        obx_backlog_note_measured(&claimer->backlog, claimer->claim.ahead);
+    else
         claimer->unusable = claimer->claim.unusable;
     if (!obx_log_room_note(claimer->stages->log_room, &claimer->claim))
         return;
@@ -455,7 +451,7 @@ static void log_too_many_blocked(struct obx_claimer *claimer)
                       "until they go; see 'outbox status'",
                       (unsigned long long)keys->events, (unsigned long long)obx_keys_count(keys));
     claimer->blocked_logged = true;
-    note_behind(claimer, true);
+    obx_backlog_note_behind(&claimer->backlog, &claimer->stages->context, true);
 }
 
 /* Polls and retries take turns. A poll may run while retried rows are in flight, too, unless these take all the memory:
@@ -493,6 +489,11 @@ static bool claim(struct obx_claimer *claimer)
 
 void obx_claimer_step(struct obx_claimer *claimer)
 {
-    if (is_open(claimer) && !claim(claimer) && obx_log_room_measure_due(claimer->stages->log_room))
+    struct obx_stages *stages = claimer->stages;
+    if (!is_open(claimer))
+        return;
+    bool behind = claimer->backlog.behind_since && obx_backlog_measure_due(&claimer->backlog, stages);
+    if (behind || (!claim(claimer) &&
+                   (obx_log_room_measure_due(stages->log_room) || obx_backlog_measure_due(&claimer->backlog, stages))))
         measure(claimer);
 }

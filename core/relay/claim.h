@@ -29,8 +29,7 @@ void obx_claimer_reset(struct obx_claimer *claimer); /* ownership is new: rewind
 bool obx_claimer_rewinding(const struct obx_claimer *claimer); /* a rewind is requested and not begun */
 /* max_blocked_events is reached: nothing new is claimed. */
 bool obx_claimer_too_many_blocked(const struct obx_claimer *claimer);
-/* Since when polls have left rows in the outbox, in monotonic nanoseconds; 0: the last one took all. */
-uint64_t obx_claimer_behind_since(const struct obx_claimer *claimer);
+const struct obx_backlog *obx_claimer_backlog(const struct obx_claimer *claimer);
 bool obx_claimer_fails(const struct obx_claimer *claimer);     /* for so long that it was logged */
 bool obx_claimer_saw_empty(const struct obx_claimer *claimer); /* the last poll found no new rows */
 /* Rows that the store never returns, for an id that is no position. */

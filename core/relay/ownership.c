@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/failpoint.h"
+#include "base/since.h"
 #include "relay/claim.h"
 #include "relay/dead_letter.h"
 #include "relay/failures.h"
@@ -25,7 +26,9 @@ struct obx_ownership {
     struct outbox_acquire acquire;
     struct outbox_broker_start broker_start; /* of the last acquire that succeeded */
     char identity[sizeof(((struct outbox_acquire *)0)->identity)];
-    bool changed; /* acquired since the broker was started */
+    char owner[sizeof(((struct outbox_acquire *)0)->owner)]; /* of a standby, at the last acquire that was decided */
+    int64_t since_us;                                        /* when that ownership began, or ours */
+    bool changed;                                            /* acquired since the broker was started */
     bool standby;
     bool owns; /* since the last acquire that succeeded, until the next step after a loss */
     struct obx_request renew_request;
@@ -68,7 +71,12 @@ bool obx_ownership_undecided(const struct obx_ownership *ownership)
 
 const char *obx_ownership_owner(const struct obx_ownership *ownership)
 {
-    return ownership->acquire.owner;
+    return ownership->owner;
+}
+
+int64_t obx_ownership_since_us(const struct obx_ownership *ownership)
+{
+    return ownership->since_us;
 }
 
 const struct outbox_broker_start *obx_ownership_broker_start(struct obx_ownership *ownership)
@@ -108,6 +116,12 @@ static void note_identity(struct obx_ownership *ownership)
     memcpy(ownership->identity, ownership->acquire.identity, sizeof ownership->identity - 1);
 }
 
+static void note_owner(struct obx_ownership *ownership)
+{
+    memcpy(ownership->owner, ownership->acquire.owner, sizeof ownership->owner - 1);
+    ownership->since_us = ownership->acquire.since_us;
+}
+
 static void become_owner(struct obx_ownership *ownership)
 {
     struct obx_stages *stages = ownership->stages;
@@ -126,6 +140,7 @@ static void become_owner(struct obx_ownership *ownership)
     obx_spool_reset(stages->spool);
     obx_log_room_reset(stages->log_room);
     obx_claimer_reset(stages->claimer);
+    note_owner(ownership);
     obx_link_acquired(stages->store);
     OBX_RELAY_LOG(&stages->context, OUTBOX_LOG_INFO, "store: this relay owns the outbox");
 }
@@ -133,10 +148,10 @@ static void become_owner(struct obx_ownership *ownership)
 static void stand_by(struct obx_ownership *ownership, const struct outbox_error *error)
 {
     struct obx_relay_context *context = &ownership->stages->context;
-    const char *owner = ownership->acquire.owner;
+    note_owner(ownership);
     if (!ownership->standby)
-        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "store: standing by, the outbox is owned by %s",
-                      owner[0] ? owner : "another relay");
+        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "store: standing by, the outbox is owned by %s%s",
+                      ownership->owner[0] ? ownership->owner : "another relay", obx_since(ownership->since_us).text);
     ownership->standby = true;
     obx_link_stand_by(ownership->stages->store, error, (uint64_t)context->settings.standby_poll_interval_ms);
 }

@@ -32,5 +32,7 @@ bool obx_ownership_prove(struct obx_ownership *ownership, uint64_t since, const 
 bool obx_ownership_standby(const struct obx_ownership *ownership);      /* another relay is the owner */
 bool obx_ownership_undecided(const struct obx_ownership *ownership);    /* an acquire is in flight */
 const char *obx_ownership_owner(const struct obx_ownership *ownership); /* of a standby, for people; never NULL */
+/* When its ownership began, or that of this relay; microseconds since 1970; 0: unknown. */
+int64_t obx_ownership_since_us(const struct obx_ownership *ownership);
 
 #endif

@@ -81,7 +81,10 @@ struct obx_relay_measures {
     struct obx_timings timings;
     uint64_t recovery_resent; /* since the last outage began: events published again that the broker has or may have */
     int64_t oldest_us; /* created_at of the oldest claimed event that is not confirmed; INT64_MAX: there is none */
-    uint64_t blocked_since_ns; /* since when the key is blocked that is blocked longest; 0: none is */
+    int64_t oldest_in_flight_us; /* the same, of those that no key blocks */
+    uint64_t backlog;            /* about how many events are in the outbox, by the store's last estimate */
+    uint64_t blocked_since_ns;   /* since when the key is blocked that is blocked longest; 0: none is */
+    int64_t owned_since_us;      /* when the ownership began, also of another relay; since 1970; 0: unknown */
 };
 void obx_relay_measure(const struct obx_relay *relay, struct obx_relay_measures *measures);
 /* The kinds of rows that stay in the outbox beside the blocked events, each with a text: how many, and why. */

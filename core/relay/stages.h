@@ -33,6 +33,7 @@
  *   lane_publish    READY -> IN_FLIGHT -> DONE or READY for concurrent brokers: one event of a key in flight
  *   poll_schedule   when the outbox is polled next
  *   log_room        how much of the log may still be kept
+ *   backlog         since when rows are left in the outbox, and about how many
  *   claim_limits    how much the next claim may return
  *   record          delivery: exactly-once: what the record of the broker may forget
  *   position_header  route.position: the mark below which nothing is published any more

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "relay/backlog.h"
 #include "relay/claim.h"
 #include "relay/dead_letter.h"
 #include "relay/keys.h"
@@ -116,6 +117,11 @@ static uint64_t violations(const struct obx_link *link)
     return seen.unknown_ops + seen.bad_outcomes + seen.early_stops;
 }
 
+static bool stands_by(const struct obx_status *status)
+{
+    return status->state == OUTBOX_STATE_STANDBY || status->state == OUTBOX_STATE_STOPPED;
+}
+
 void obx_status_stats(const struct obx_status *status, struct outbox_stats *stats)
 {
     const struct obx_stages *stages = status->stages;
@@ -135,8 +141,8 @@ void obx_status_stats(const struct obx_status *status, struct outbox_stats *stat
     else if (status->state == OUTBOX_STATE_PAUSED)
         describe_pause(&stages->context, stats->last_error, sizeof stats->last_error);
     stats->unready_since_ns = status->unready_since;
-    bool elsewhere = status->state == OUTBOX_STATE_STANDBY || status->state == OUTBOX_STATE_STOPPED;
-    stats->behind_since_ns = elsewhere ? 0 : obx_claimer_behind_since(stages->claimer);
+    bool elsewhere = stands_by(status);
+    stats->behind_since_ns = elsewhere ? 0 : obx_claimer_backlog(stages->claimer)->behind_since;
     stats->kept_log_bytes = elsewhere ? 0 : obx_log_room_bytes(stages->log_room);
     stats->kept_log_percent = elsewhere ? 0 : obx_log_room_percent(stages->log_room);
     stats->held_since_ns = obx_low_mark_held_since(stages->low_mark);
@@ -151,13 +157,14 @@ static int64_t oldest_of_batch(const struct obx_stages *stages, const struct obx
     return INT64_MAX; /* not covered: all outcomes are known, and the publish has not completed */
 }
 
-static int64_t oldest_in_flight(const struct obx_stages *stages)
+/* retried: with events of blocked keys that are being tried again. */
+static int64_t oldest_in_flight(const struct obx_stages *stages, bool retried)
 {
     int64_t oldest = INT64_MAX;
     for (int stage = OBX_BATCH_READY; stage <= OBX_BATCH_IN_FLIGHT; stage++) {
         const struct obx_batch *batch = obx_pipeline_first(stages->pipeline, (enum obx_batch_stage)stage);
         for (; batch; batch = obx_pipeline_next(stages->pipeline, batch)) {
-            int64_t created = oldest_of_batch(stages, batch);
+            int64_t created = batch->is_retry && !retried ? INT64_MAX : oldest_of_batch(stages, batch);
             oldest = created == INT64_MIN ? oldest : OBX_MIN(oldest, created);
         }
     }
@@ -171,8 +178,12 @@ void obx_status_measure(const struct obx_status *status, struct obx_relay_measur
     *measures =
         (struct obx_relay_measures){.timings = stages->context.timings,
                                     .recovery_resent = stages->context.stats.resent - stages->context.resent_before,
-                                    .oldest_us = oldest_in_flight(stages),
-                                    .blocked_since_ns = key ? key->since_ns : 0};
+                                    .oldest_us = oldest_in_flight(stages, true),
+                                    .oldest_in_flight_us = oldest_in_flight(stages, false),
+                                    .backlog = stages->context.stats.in_flight + stages->keys->events +
+                                               (stands_by(status) ? 0 : obx_claimer_backlog(stages->claimer)->rows),
+                                    .blocked_since_ns = key ? key->since_ns : 0,
+                                    .owned_since_us = obx_ownership_since_us(stages->ownership)};
     for (; key; key = key->hh.next) {
         int64_t created = obx_key_last_failure(key)->created_us;
         measures->oldest_us = created == INT64_MIN ? measures->oldest_us : OBX_MIN(measures->oldest_us, created);

@@ -5,8 +5,7 @@
  * The author of a broker or of a transform reads this file and no other. The author of a store also reads store.h.
  * A plugin is one const data symbol, struct outbox_plugin, with its options and its functions. It is loaded as a module
  * (outbox-KIND-NAME.so in a plugin directory) or built in, from the same source. A plugin links nothing of outbox: the
- * host passes a table of functions. A module is never unloaded. docs/PLUGINS.md is the guide, plugins/template/ has
- * plugins to copy, plugin_util.h has helpers.
+ * host passes a table of functions. A module is never unloaded. docs/PLUGINS.md is the guide.
  *
  * THE COMPLETION CONTRACT
  *  1. A function that takes an outbox_op_t returns nothing. The plugin reports its success or failure by
@@ -433,7 +432,9 @@ enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2, OUTBOX_TRANSFORM = 3 };
  * with ORDERED, order: global holds, too. start() reads the record; publish() reports events in it DELIVERED, with
  * OUTBOX_OUTCOME_ALREADY. The host starts it only while the outbox is owned, and again after each acquire. */
 #define OUTBOX_CAP_EXACTLY_ONCE (1ull << 9)
-#define OUTBOX_CAP_LOG (1ull << 10) /* store: positions are those of a log; spool. See store.h */
+#define OUTBOX_CAP_LOG (1ull << 10)      /* store: positions of a log; spool. See store.h */
+#define OUTBOX_CAP_DEAD_SET (1ull << 11) /* store: a replay of dead letters can set a column */
+#define OUTBOX_CAP_AHEAD (1ull << 12)    /* store: a claim with OUTBOX_CLAIM_MEASURE estimates how many rows follow */
 
 struct outbox_plugin {
     uint32_t abi_major;   /* OUTBOX_ABI_MAJOR; always the first field */
@@ -454,7 +455,6 @@ struct outbox_plugin {
 };
 
 #define OUTBOX_PLUGIN_SYMBOL "outbox_plugin"
-
 #if defined(__GNUC__)
 #define OUTBOX_EXPORT __attribute__((visibility("default")))
 #else

@@ -109,6 +109,7 @@ struct outbox_acquire {
      * that was set back, a server that lost its last commits, a copy of all its files. So who keeps positions also
      * keeps the epoch, which is then not higher than before, and compares event ids. "": unknown */
     char identity[96];
+    int64_t since_us; /* when the ownership began, of the owner in any case; microseconds since 1970; 0: unknown */
 };
 #define OUTBOX_ACQUIRED_SAME                                                                     \
     1u /* the same database as before, and no committed data was lost since: rows claimed before \
@@ -131,13 +132,16 @@ struct outbox_claim {
      * which may be kept, by bytes or by age, whichever is more. The host warns from 50 % on. 0: unknown */
     uint64_t log_bytes;
     uint32_t log_percent;
+    /* OUTBOX_CAP_AHEAD, out, with OUTBOX_CLAIM_MEASURE: about how many rows no claim has returned yet, by their ids. It
+     * must cost the database as little as reading two rows. */
+    uint64_t ahead;
 };
 #define OUTBOX_CLAIM_REWIND 1u /* begin with the first row of the outbox */
 #define OUTBOX_CLAIM_ARM_WAKEUP                                                                       \
     2u /* if this claim returns nothing, the host sleeps until a wake-up: arm the wake-up, then read; \
           a store that cannot arm it clears this flag in `flags` */
-/* OUTBOX_CAP_LOG: the host has no room for rows (max_rows is 0). Return none, and the results as below. Once a second.
- */
+/* Return no rows (max_rows is 0), and the results: with OUTBOX_CAP_LOG as below, once a second while the host has no
+ * room for rows; with OUTBOX_CAP_AHEAD `ahead`, every 10 s while rows are left in the outbox. */
 #define OUTBOX_CLAIM_MEASURE 4u
 /* OUTBOX_CAP_LOG: no rows of the spool, also if a rewind has not returned all of them: the next rewind does. */
 #define OUTBOX_CLAIM_LOG_ONLY 8u
@@ -221,7 +225,8 @@ struct outbox_store_status {
     char server[96];   /* name and version of the database */
     int64_t log_bytes; /* OUTBOX_CAP_LOG: kept for this outbox; and how much may be kept */
     int64_t log_limit;
-    char identity[160]; /* which table it is, on which server: equal for all names that reach it; "": unknown */
+    char identity[160];     /* which table it is, on which server: equal for all names that reach it; "": unknown */
+    int64_t owner_since_us; /* when the ownership began, microseconds since 1970 */
 };
 
 enum outbox_dead_action {
@@ -252,6 +257,10 @@ struct outbox_dead {
     void *arg;
     /* out */
     uint64_t affected;
+    /* OUTBOX_CAP_DEAD_SET, of replay: this column of the outbox gets this text, in place of the letter's value. A
+     * column that is not there or is generated is an error (NOT_FOUND), and nothing is replayed. NULL: none */
+    const char *set_column; /* its logical name, or its own */
+    const char *set_text;
 };
 
 /* One outbox of a survey. */

@@ -108,17 +108,6 @@ static void on_wake(struct obx_timer *timer)
     (void)timer; /* it only ends a turn of the loop */
 }
 
-static void sleep_until(struct probe *probe, uint64_t until)
-{
-    struct obx_loop *loop = probe->oneshot.loop;
-    probe->timer.fire = on_wake;
-    for (uint64_t now; (now = obx_loop_now(loop)) < until;) {
-        loop->ops->timer_set(loop, &probe->timer, until - now);
-        obx_uv_loop_turn(loop);
-    }
-    loop->ops->timer_clear(loop, &probe->timer);
-}
-
 /* One attempt; cancelled at the time `until`. */
 static int attempt(struct probe *probe, uint64_t until, struct outbox_error *error)
 {
@@ -157,7 +146,7 @@ static int publish(struct probe *probe, struct outbox_error *error)
         status = attempt(probe, until, error);
         if (!status || probe->outcome == OUTBOX_REJECTED || obx_loop_now(loop) + RETRY_DELAY_NS > until)
             return status;
-        sleep_until(probe, obx_loop_now(loop) + RETRY_DELAY_NS);
+        obx_oneshot_sleep_until(&probe->oneshot, obx_loop_now(loop) + RETRY_DELAY_NS);
     }
 }
 

@@ -21,6 +21,9 @@ const struct outbox_option obx_service_options[] = {
      "unix:PATH of the socket for `outbox pause`, `resume`, `retry` and `skip`, with mode 0600; none if absent"},
     {"balance", OUTBOX_OPT_BOOL, 0, offsetof(struct obx_service_settings, balance), "false", 0, 0, NULL,
      "share the relays evenly with all other processes that have the same relays: see SCALE-OUT.md"},
+    {"late", OUTBOX_OPT_DURATION, OUTBOX_OPT_RELOADABLE, offsetof(struct obx_service_settings, late_ms), NULL, 0, 0,
+     NULL,
+     "a relay is late, and not ready, while its oldest event that no key blocks waits longer than this; off if absent"},
 };
 const uint32_t obx_service_option_count = OBX_COUNT(obx_service_options);
 

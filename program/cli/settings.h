@@ -12,6 +12,7 @@ struct obx_service_settings {
     const char *hosts;   /* names of this server, separated by commas */
     const char *control; /* unix:PATH of the control socket; NULL: none */
     bool balance;        /* share the relays with other processes */
+    int64_t late_ms;     /* an event that waits longer makes its relay late; 0: none does */
     int64_t log_level;   /* enum outbox_log_level */
     int64_t log_format;  /* enum obx_log_format */
 };

@@ -15,6 +15,7 @@
 
 #include "base/list.h"
 #include "cli/context.h"
+#include "daemon/lateness.h"
 #include "relay/relay.h"
 
 enum obx_entry_state {
@@ -67,6 +68,7 @@ struct obx_relay_entry {
     bool unchanged;                              /* during a reload: the new configuration has it as it is */
     uint64_t blocked;
     struct obx_rate_sample previous, latest;
+    struct obx_lateness lateness;
     struct obx_entry_elsewhere elsewhere; /* with service.balance */
 };
 

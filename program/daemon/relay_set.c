@@ -317,10 +317,25 @@ void obx_relay_set_control(struct obx_relay_set *set, const char *relay, const s
     obx_error_set(answer, OUTBOX_E_CONFIG, "the service has no relay of this name; it has: %s", names);
 }
 
+static void log_late(const struct obx_relay_set *set, const struct obx_relay_entry *entry)
+{
+    const struct obx_lateness *late = &entry->lateness;
+    if (late->since_ns)
+        obx_log_write(set->context->log, OUTBOX_LOG_WARN, entry->name,
+                      "late: the oldest event has waited %.1f s, and service.late is %.1f s",
+                      (double)late->age_ns / 1e9, (double)set->context->settings.late_ms / 1e3);
+    else
+        obx_log_write(set->context->log, OUTBOX_LOG_INFO, entry->name, "late no more");
+}
+
 void obx_relay_set_sample(struct obx_relay_set *set)
 {
     EACH_ENTRY(&set->entries, entry)
-    obx_relay_view_sample(entry);
+    {
+        if (obx_relay_view_note_late(entry, (uint64_t)set->context->settings.late_ms * OBX_MS))
+            log_late(set, entry);
+        obx_relay_view_sample(entry);
+    }
 }
 
 void obx_relay_set_fill(void *arg, struct obx_snapshot *snapshot)

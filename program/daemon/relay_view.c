@@ -24,6 +24,30 @@ void obx_relay_view_sample(struct obx_relay_entry *entry)
     entry->latest = (struct obx_rate_sample){obx_loop_now(entry->loop), read_stats(entry).settled};
 }
 
+static uint64_t age_ns(const struct obx_relay_entry *entry, int64_t created_us)
+{
+    int64_t wall_us = entry->loop->ops->wall(entry->loop);
+    return created_us < wall_us ? (uint64_t)(wall_us - created_us) * 1000 : 0;
+}
+
+bool obx_relay_view_note_late(struct obx_relay_entry *entry, uint64_t limit_ns)
+{
+    struct obx_relay_measures measures;
+    struct outbox_stats stats = read_stats(entry);
+    uint64_t now = obx_loop_now(entry->loop);
+    obx_relay_measure(entry->relay, &measures);
+    const struct obx_lateness_facts facts = {.now_ns = now,
+                                             .wall_us = entry->loop->ops->wall(entry->loop),
+                                             .limit_ns = limit_ns,
+                                             .oldest_ns = age_ns(entry, measures.oldest_in_flight_us),
+                                             .behind_ns = stats.behind_since_ns ? now - stats.behind_since_ns : 0,
+                                             .in_flight = stats.in_flight,
+                                             .settled = stats.settled,
+                                             .elsewhere = stats.state == OUTBOX_STATE_STANDBY ||
+                                                          stats.state == OUTBOX_STATE_STOPPED};
+    return obx_lateness_note(&entry->lateness, &facts);
+}
+
 static double events_per_second(const struct obx_relay_entry *entry, const struct outbox_stats *stats, uint64_t now)
 {
     const struct obx_rate_sample *since = entry->previous.at_ns ? &entry->previous : &entry->latest;
@@ -68,17 +92,21 @@ static void fill_owner(struct obx_relay_view *view, const struct obx_relay_entry
 {
     char own[sizeof view->owner];
     outbox_describe_process(own, sizeof own, entry->name);
-    obx_view_text(own, sizeof own, own);
-    obx_view_text(view->owner, sizeof view->owner, obx_relay_owner(entry->relay));
     bool owns = view->stats.state == OUTBOX_STATE_RELAYING || view->stats.state == OUTBOX_STATE_PAUSED;
-    obx_relay_view_process(owns ? own : view->owner, view->process, sizeof view->process);
+    obx_view_text(view->owner, sizeof view->owner, owns ? own : obx_relay_owner(entry->relay));
+    obx_relay_view_process(view->owner, view->process, sizeof view->process);
+    if (view->owner[0] && view->measures.owned_since_us > 0)
+        view->owned_since_ns = (uint64_t)view->measures.owned_since_us * 1000;
 }
 
 static void fill_measures(struct obx_relay_view *view, const struct obx_relay_entry *entry, uint64_t now)
 {
-    int64_t wall_us = entry->loop->ops->wall(entry->loop);
+    const struct obx_lateness *late = &entry->lateness;
     obx_relay_measure(entry->relay, &view->measures);
-    view->oldest_ns = view->measures.oldest_us < wall_us ? (uint64_t)(wall_us - view->measures.oldest_us) * 1000 : 0;
+    view->oldest_ns = age_ns(entry, view->measures.oldest_us);
+    view->late_ns = late->since_ns ? now - late->since_ns : 0;
+    view->late_since_us = late->since_us;
+    view->late_age_ns = late->age_ns;
     view->blocked_ns = view->measures.blocked_since_ns ? now - view->measures.blocked_since_ns : 0;
     view->paused = obx_relay_paused_by(entry->relay) != NULL;
 }
@@ -104,12 +132,12 @@ void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_ent
     obx_view_text(view->broker, sizeof view->broker, obx_instance_name(obx_relay_broker(entry->relay)));
     view->stats = read_stats(entry);
     obx_view_text(view->stats.last_error, sizeof view->stats.last_error, view->stats.last_error);
+    fill_measures(view, entry, now);
     fill_owner(view, entry);
     fill_elsewhere(view, entry);
     view->behind_ns = view->stats.behind_since_ns ? now - view->stats.behind_since_ns : 0;
     view->held_ns = view->stats.held_since_ns ? now - view->stats.held_since_ns : 0;
     view->unready_ns = view->stats.unready_since_ns ? now - view->stats.unready_since_ns : 0;
     view->rate = events_per_second(entry, &view->stats, now);
-    fill_measures(view, entry, now);
     obx_relay_each_blocked(entry->relay, copy_blocked_key, &copy);
 }

@@ -7,6 +7,8 @@
 #include "daemon/snapshot.h"
 
 void obx_relay_view_sample(struct obx_relay_entry *entry); /* remember how much is settled, for the rate */
+/* Is it late now, by this limit? True: that has changed. Before the sample of the same moment. */
+bool obx_relay_view_note_late(struct obx_relay_entry *entry, uint64_t limit_ns);
 /* "HOST/PID" of an owner's text "RELAY on HOST, process PID, ..."; "" of any other. */
 void obx_relay_view_process(const char *owner, char *process, size_t size);
 void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_entry *entry);

@@ -32,15 +32,19 @@ struct obx_relay_view {
     char store[32];
     char broker[32];
     struct outbox_stats stats;
-    char process[80];    /* the process of the owner, "HOST/PID": this one while it relays; "": unknown */
-    char owner[96];      /* while it stands by: the owner, for people */
-    uint64_t unready_ns; /* since it last relayed; 0: it is relaying */
-    uint64_t behind_ns;  /* since when events are left in the outbox; 0: none are */
-    uint64_t held_ns;    /* of a log: since when the oldest event that holds it is claimed; 0: none does */
+    char process[80];        /* the process of the owner, "HOST/PID": this one while it relays; "": unknown */
+    char owner[96];          /* the owner, for people: this relay while it relays; "": unknown */
+    uint64_t owned_since_ns; /* when that ownership began, since 1970; 0: unknown */
+    uint64_t unready_ns;     /* since it last relayed; 0: it is relaying */
+    uint64_t behind_ns;      /* since when events are left in the outbox; 0: none are */
+    uint64_t held_ns;        /* of a log: since when the oldest event that holds it is claimed; 0: none does */
     struct obx_relay_measures measures;
     uint64_t oldest_ns;     /* age of the oldest claimed event that is not confirmed; 0: there is none */
     uint64_t blocked_ns;    /* since when the key is blocked that is blocked longest; 0: none is */
     uint64_t paused;        /* 1: by an operator */
+    uint64_t late_ns;       /* since when it is late, by service.late; 0: it is not */
+    int64_t late_since_us;  /* the same, since 1970 */
+    uint64_t late_age_ns;   /* of the oldest event then, at the last sample */
     double rate;            /* events settled in a second, over the last few seconds */
     uint32_t blocked_count; /* entries of `blocked`; stats.blocked_keys counts all keys */
     struct obx_blocked_view blocked[OBX_VIEW_BLOCKED];

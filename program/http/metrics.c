@@ -198,12 +198,15 @@ static const struct metric metrics[] = {
      "the process that owns the outbox, in the label process as HOST/PID: 1 if it is this process, 0 if a standby "
      "reports it",
      append_owners, 0, 0},
+    SECONDS("owner_since_timestamp", owned_since_ns, "when that ownership began, by the database's clock; 0: unknown"),
     SECONDS("unready", unready_ns, "time since the relay last relayed; 0 while it relays; grows in a standby too"),
     SECONDS("behind", behind_ns,
             "time for which each claim has left events in the outbox; 0 after a claim that took all"),
     SECONDS("oldest_unconfirmed", oldest_ns,
             "age of the oldest event that was claimed and that the broker has not confirmed, blocked ones included; 0: "
             "there is none"),
+    SECONDS("late", late_ns,
+            "time for which the relay has been late, by service.late; 0: it is not, or service.late is not set"),
     TIMES(delivery, "of an event, from its created_at to the confirmation by the broker"),
     TIMES(claim, "duration of claim operations, empty and failed ones included"),
     TIMES(publish, "from handing a batch to the broker to the outcome of its last event"),
@@ -220,6 +223,11 @@ static const struct metric metrics[] = {
     NUMBER(rejected, COUNTER,
            "refusals: by the broker, by the route, or after max_attempts; each try of a blocked event counts"),
     NUMBER(dead_lettered, COUNTER, "events moved to the dead letters"),
+    VIEW_NUMBER(
+        "backlog", measures.backlog, GAUGE,
+        "about how many events are in the outbox: in flight, blocked, and, estimated by their ids every 10 s, not "
+        "claimed. Exact in `outbox status`. With a store that reads a log without those that are not claimed: "
+        "see outbox_kept_log_bytes"),
     NUMBER(in_flight, GAUGE, "events claimed and not settled"),
     NUMBER(in_flight_bytes, GAUGE, "their memory"),
     NUMBER(blocked_keys, GAUGE, "keys blocked by a failed event"),

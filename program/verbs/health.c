@@ -38,6 +38,9 @@ static void check_state(struct findings *findings, const json_t *view)
     if (strcmp(state, "relaying") && strcmp(state, "standby"))
         find(findings, waits_for_people ? OBX_EXIT_DATA : OBX_EXIT_UNAVAILABLE, "the relay is %s%s%s", state,
              *why ? ": " : "", why);
+    if (*obx_json_text(view, "late_since"))
+        find(findings, OBX_EXIT_UNAVAILABLE, "the relay is late, since %s: the oldest event has waited %.1f s",
+             obx_json_text(view, "late_since"), json_number_value(json_object_get(view, "late_age_seconds")));
     if (keys)
         find(findings, OBX_EXIT_DATA,
              "%" JSON_INTEGER_FORMAT " keys are blocked, and %" JSON_INTEGER_FORMAT " events wait", keys, events);

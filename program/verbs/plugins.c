@@ -41,6 +41,8 @@ static const struct {
     {OUTBOX_CAP_ADMIT, "admit"},
     {OUTBOX_CAP_ADMIN, "admin"},
     {OUTBOX_CAP_INBOX, "inbox"},
+    {OUTBOX_CAP_DEAD_SET, "dead-set"},
+    {OUTBOX_CAP_AHEAD, "ahead"},
     {OUTBOX_CAP_CONCURRENT, "concurrent"},
     {OUTBOX_CAP_GLOBAL_ORDER, "global-order"},
     {OUTBOX_CAP_EXACTLY_ONCE, "exactly-once"},

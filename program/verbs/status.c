@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/since.h"
 #include "cli/exit_code.h"
 #include "cli/escape.h"
 #include "cli/json_fields.h"
@@ -57,6 +58,12 @@ static void set_number(json_t *object, const char *name, int64_t number)
     json_object_set_new(object, name, number < 0 ? json_null() : json_integer(number));
 }
 
+static json_t *time_json(int64_t us)
+{
+    char text[OUTBOX_TIME_SIZE];
+    return us > 0 && outbox_time_text(text, us) ? json_string(text) : json_null();
+}
+
 static json_t *to_json(const struct outbox_store_status *status, const json_t *relay, const json_t *rows)
 {
     json_t *object = json_object();
@@ -67,6 +74,7 @@ static json_t *to_json(const struct outbox_store_status *status, const json_t *r
     set_number(object, "kept_log_bytes", status->log_bytes);
     set_number(object, "kept_log_limit", status->log_limit);
     json_object_set_new(object, "owner", obx_escape_json(status->owner));
+    json_object_set_new(object, "owner_since", time_json(status->owner_since_us));
     json_object_set_new(object, "server", obx_escape_json(status->server));
     json_object_set_new(object, "rows", rows ? json_deep_copy(rows) : json_null());
     json_object_set_new(object, "relay", relay ? json_deep_copy(relay) : json_null());
@@ -102,7 +110,8 @@ static void print_store(const struct outbox_store_status *status)
         printf("  %-10s %.1f s\n", "oldest", age_seconds(status->oldest_us));
     print_count("dead", status->dead);
     print_log(status);
-    obx_escape_line(stdout, "  %-10s %s", "owner", status->owner[0] ? status->owner : "none, or unknown");
+    obx_escape_line(stdout, "  %-10s %s%s", "owner", status->owner[0] ? status->owner : "none, or unknown",
+                    obx_since(status->owner[0] ? status->owner_since_us : 0).text);
 }
 
 static void print_blocked(const json_t *key)
@@ -153,8 +162,16 @@ struct output {
     json_t *relays; /* NULL: human-readable */
     const json_t *service;
     bool has_service;
+    int64_t late_ms;           /* service.late */
     const char *service_error; /* "": it responds, or service.listen is not set */
 };
+
+/* A service that runs finds by itself what is late, and knows which events are blocked. */
+static int64_t max_age_ms(const struct output *output)
+{
+    int64_t asked = output->request->max_age_ms;
+    return asked || output->has_service ? asked : output->late_ms;
+}
 
 static enum obx_exit check_health(const char *name, const struct outbox_store_status *status, const json_t *relay,
                                   const struct output *output, json_t *problems)
@@ -163,7 +180,7 @@ static enum obx_exit check_health(const char *name, const struct outbox_store_st
     const struct obx_health health = {.relay = name,
                                       .store = status,
                                       .oldest_seconds = has_oldest ? age_seconds(status->oldest_us) : 0,
-                                      .max_age_seconds = (double)output->request->max_age_ms / 1e3,
+                                      .max_age_seconds = (double)max_age_ms(output) / 1e3,
                                       .has_service = output->has_service,
                                       .service_error = output->service_error,
                                       .service_view = relay};
@@ -268,6 +285,7 @@ static int print_all_status(struct obx_context *context, void *arg, struct outbo
                             .relays = request->json ? json_object() : NULL,
                             .service = service,
                             .has_service = context->settings.listen != NULL,
+                            .late_ms = context->settings.late_ms,
                             .service_error = service_error.code ? service_error.text : ""};
     enum obx_exit code = OBX_EXIT_OK;
     const char *name;

@@ -216,6 +216,10 @@ void sql_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
         sql_claim_rewind(store);
         sql_capture_rewind(store);
     }
+    if (claim->flags & OUTBOX_CLAIM_MEASURE && !sql_captures(store)) {
+        sql_measure(op);
+        return;
+    }
     sql_wakeup_before(store, claim);
     sql_unreadable_reset(store);
     if (!claim->max_rows && !(claim->flags & OUTBOX_CLAIM_MEASURE))

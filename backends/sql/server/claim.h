@@ -9,6 +9,7 @@ void sql_claim(void *self, outbox_op_t id, struct outbox_claim *claim);
 void sql_claim_table(struct sql_op *op); /* reads rows of the table, for the claim in flight */
 void sql_claim_rewind(struct sql_store *store);
 void sql_release(void *self, struct outbox_batch *batch);
+void sql_measure(struct sql_op *op); /* measure.c: claim->ahead */
 static inline struct outbox_claim *sql_claim_of(const struct sql_op *op)
 {
     return op->out;

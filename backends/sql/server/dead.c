@@ -126,6 +126,14 @@ void sql_dead_move(struct sql_op *op, bool (*put)(struct sql_request *request))
     sql_op_submit(op, op->store->owner, obx_sql_dead_what(sql_dead_of(op)), put, on_moved, sql_op_end);
 }
 
+static bool can_set(const struct sql_store *store, const char *name)
+{
+    const struct sql_column *column = sql_column_of(store, name);
+    if (!column)
+        column = sql_column_find(&store->table, name);
+    return column && !column->generated;
+}
+
 void sql_dead(void *self, outbox_op_t id, struct outbox_dead *dead)
 {
     struct sql_op *op = sql_op_begin(self, id);
@@ -135,6 +143,9 @@ void sql_dead(void *self, outbox_op_t id, struct outbox_dead *dead)
     dead->affected = 0;
     if (obx_sql_dead_validate(dead, store->table.exists, store->table_name, &error))
         sql_op_complete(op, &error);
+    else if (dead->set_column && !can_set(store, dead->set_column))
+        sql_op_fail(op, OUTBOX_E_NOT_FOUND, "replay dead letters of %s: the table has no column %s that can be set",
+                    store->table_name, dead->set_column);
     else if (dead->action == OUTBOX_DEAD_DROP)
         sql_dead_move(op, put_drop);
     else if (dead->action == OUTBOX_DEAD_REPLAY)

@@ -30,11 +30,12 @@ void sql_cancel(void *self, outbox_op_t op);
     .survey = sql_survey
 
 /* What the descriptors of all these plugins have. */
-#define SQL_PLUGIN(store, table)                                                                              \
-    .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin), .kind = OUTBOX_STORE,         \
-    .option_size = sizeof(struct outbox_option),                                                              \
-    .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN | OUTBOX_CAP_INBOX | OUTBOX_CAP_LOG, \
-    .instance_size = sizeof(store), .op_size = sizeof(struct sql_op), .options = (table),                     \
+#define SQL_PLUGIN(store, table)                                                                               \
+    .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin), .kind = OUTBOX_STORE,          \
+    .option_size = sizeof(struct outbox_option),                                                               \
+    .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN | OUTBOX_CAP_INBOX | OUTBOX_CAP_LOG | \
+            OUTBOX_CAP_DEAD_SET | OUTBOX_CAP_AHEAD,                                                            \
+    .instance_size = sizeof(store), .op_size = sizeof(struct sql_op), .options = (table),                      \
     .option_count = sizeof(table) / sizeof *(table)
 
 #endif

@@ -6,6 +6,7 @@
 #include "sql/event.h"
 #include "sql/server/op.h"
 #include "sql/server/table.h"
+#include "sql/server/verbs.h"
 
 int sql_name_split(const struct sql_store *store, const char *option, const char *value, const char *suffix,
                    struct sql_table_name *name, struct outbox_error *error)
@@ -95,8 +96,22 @@ void sql_append_rest(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_format(sql, count ? store->driver->object_end : ", NULL", store->table.id);
 }
 
-void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql)
+/* Of a replay, for one column: its value in the dead letter, or the text that it is set to. */
+static void append_replayed(const struct sql_op *op, const struct sql_column *column, const char *logical,
+                            struct obx_sql_text *sql)
 {
+    const struct outbox_dead *dead = sql_dead_of(op);
+    if (dead->set_column && !strcmp(dead->set_column, logical ? logical : column->name))
+        obx_sql_text_literal(sql, dead->set_text);
+    else if (logical)
+        obx_sql_text_name(sql, logical);
+    else
+        op->store->driver->append_kept_value(op->store, sql, column);
+}
+
+void sql_append_replay(const struct sql_op *op, struct obx_sql_text *sql)
+{
+    const struct sql_store *store = op->store;
     obx_sql_text_puts(sql, "INSERT INTO ");
     sql_append_inserts(store, sql);
     for (int pass = 0; pass < 2; pass++) {
@@ -108,10 +123,10 @@ void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql)
                 continue;
             obx_sql_text_puts(sql, comma);
             comma = ", ";
-            if (pass && !logical)
-                store->driver->append_kept_value(store, sql, column);
+            if (pass)
+                append_replayed(op, column, logical, sql);
             else
-                obx_sql_text_name(sql, pass ? logical : column->name);
+                obx_sql_text_name(sql, column->name);
         }
         if (!pass)
             obx_sql_text_format(sql, ")%s", store->driver->insert_as_given);

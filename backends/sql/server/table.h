@@ -39,8 +39,6 @@ void sql_append_columns(const struct sql_store *store, struct obx_sql_text *sql,
 
 /* ", object('a', a, ...)" of the columns without a logical name; ", NULL" if there are none. */
 void sql_append_rest(const struct sql_store *store, struct obx_sql_text *sql);
-/* "INSERT INTO outbox (a, b) SELECT a, b" with the values of a dead letter; FROM is the server's. */
-void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql);
 /* "INSERT INTO outbox (a, b)" of the columns that an event has fields for. */
 void sql_append_fields(const struct sql_store *store, struct obx_sql_text *sql);
 

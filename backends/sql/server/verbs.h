@@ -76,6 +76,9 @@ static inline struct outbox_dead *sql_dead_of(const struct sql_op *op)
 }
 /* " WHERE number ...": the letters of the action, above op->cursor. */
 void sql_append_which(const struct sql_op *op, struct obx_sql_text *sql);
+/* "INSERT INTO outbox (a, b) SELECT a, b" with the values of a dead letter, or the one that is set; FROM is the
+ * server's. */
+void sql_append_replay(const struct sql_op *op, struct obx_sql_text *sql);
 /* A request that drops or replays: `affected` of the request is what the verb gives. */
 void sql_dead_move(struct sql_op *op, bool (*put)(struct sql_request *request));
 

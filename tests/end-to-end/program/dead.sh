@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# outbox dead with filters, limits, --dry-run, and its question on a terminal.
+# outbox dead with filters, limits, rates, another topic, --dry-run, and its question on a terminal.
 . "$(dirname "$0")/lib.sh"
 
 exits_with_line() { fails "$1" "${@:3}" && has_line "$2"; } # CODE LINE COMMAND...
@@ -64,4 +64,34 @@ meanwhile='"$OUTBOX" add --aggregate-type a --aggregate-id 3 --type placed --pay
 check "a letter that comes after the question is not dropped" eval 'on_terminal y drop --all && has_line "orders: 2 dropped" && listed "6"'
 meanwhile=
 check "yes drops it" eval 'on_terminal y drop --all && has_line "orders: 1 dropped" && listed ""'
+
+# ---- at a rate, and to another topic ----
+add_all() { # COUNT: dead letters of as many keys
+  for key in $(seq "$1"); do "$OUTBOX" add --aggregate-type a --aggregate-id "$key" --type placed --payload bad >/dev/null || return 1; done
+  works "$OUTBOX" drain
+}
+pending() { works "$OUTBOX" status && has_match "^  pending    $1\$" && has_match "^  dead       $2\$"; }
+takes() { # LEAST-MILLISECONDS COMMAND...: the pauses are a lower bound; there is no upper one
+  local least=$1 began=${EPOCHREALTIME/./}; shift
+  "$@" && [ $(((${EPOCHREALTIME/./} - began) / 1000)) -ge "$least" ] || { echo "# sooner than after $least ms"; return 1; }
+}
+check "letters for a replay at a rate" add_all 6
+check "replay at 2 letters a second" takes 1900 exits_with_line 0 'orders: 5 back in the outbox' "$OUTBOX" dead replay --all --limit 5 --rate 2
+check "it moves all of them" pending 5 1
+check "rate with --dry-run moves none" eval 'works "$OUTBOX" dead replay --all --rate 1 --dry-run && has_line "orders: 1 would be back in the outbox" && pending 5 1'
+check "rate that is none" exits_with_line 64 "outbox dead: --rate needs a number, not '0'; see outbox dead --help" "$OUTBOX" dead replay --all --rate 0
+check "rate is for replay" exits_with_line 64 "outbox dead: --rate and --to-topic are for replay; see outbox dead --help" "$OUTBOX" dead drop --all --rate 5
+check "other topic that does not fit" exits_with_line 78 "outbox dead: replay to topic 'else': no text of the column aggregatetype makes route.topic of orders give it" "$OUTBOX" dead replay --all --to-topic else
+check "nothing is moved then" pending 5 1
+check "replay to another topic" exits_with_line 0 "orders: 1 back in the outbox for topic t.it's, by aggregatetype 'it's'" "$OUTBOX" dead replay --all --to-topic "t.it's"
+check "the rows go there" eval 'works "$OUTBOX" drain && works "$OUTBOX" dead list && [ "$(grep -c " t.it.s/" "$out")" = 1 ] && [ "$(grep -c " t.a/" "$out")" = 5 ]'
+check "numbers take another topic, too" eval 'number=$("$OUTBOX" dead list --topic t.a --limit 1 | cut -d" " -f1) && works "$OUTBOX" dead replay "$number" --to-topic t.b && works "$OUTBOX" drain && works "$OUTBOX" dead list --topic t.b && [ "$(wc -l <"$out")" = 1 ]'
+check "they are dropped" works "$OUTBOX" dead drop --all
+printf '    route: { topic: fixed, partition: "${payload}" }\n    on_reject: park-key\n' | config
+check "letters of one topic" add_all 2
+check "topic without a column" exits_with_line 78 "outbox dead: replay to topic 't': route.topic of orders is not made of one column as it is, so no column leads to another topic; add the events again, or change the route" "$OUTBOX" dead replay --all --to-topic t
+check "more letters of the same keys" add_all 2
+check "letters of a key go back together" takes 900 exits_with_line 0 'orders: 4 back in the outbox' "$OUTBOX" dead replay --all --rate 2
+order() { [ "$(sqlite3 shop.db 'SELECT group_concat(aggregateid, "") FROM (SELECT aggregateid FROM outbox ORDER BY id)')" = "$1" ]; }
+check "they keep their order" order 1122
 plan

@@ -248,6 +248,24 @@ check "service recovers with its database" within 20 get_code /readyz 200
 kill -INT "$service"
 check "SIGINT exits 0" ends "$service" 0
 
+# ---- late events: the broker takes an event of years ago, and keeps it for some seconds ----
+: >.log
+sed 's/broker: {.*/broker: { plugin: delay, calls: publish, before: 7s, wraps: { plugin: file, path: events.ndjson } }/; s/listen: /late: 1h, listen: /' outbox.yaml >late.yaml
+start "$OUTBOX" run -c late.yaml; service=$pid
+check "service with service.late becomes ready" within 20 get_code /readyz 200
+sqlite3 shop.db "INSERT INTO outbox (aggregatetype, aggregateid, type, payload, created_at) VALUES ('order', '8', 'placed', 'old', '2020-01-31')"
+late() { get_code /readyz/orders 503 && has_match "^orders: late, since 20[-0-9]*T[0-9:]*Z: the oldest event has waited [0-9]+\.[0-9] s$"; }
+check "late relay is not ready" within 20 late
+sed "s/127.0.0.1:0/$(address)/" late.yaml >live.yaml
+check "status --check reports it" eval 'fails 69 "$OUTBOX" status --check -c live.yaml && has_match "^  problem    the relay is late, since 20.*: the oldest event has waited"'
+check "log has a warning" logged 'level=warn subject="?orders"? msg="late: the oldest event has waited [0-9.]* s, and service.late is 3600.0 s"'
+check "relay that has caught up is ready" within 30 get_code /readyz 200
+check "log has the end" logged 'msg="late no more"'
+check "status names the owner and since when" eval 'works "$OUTBOX" status -c live.yaml && has_match "^  owner      orders on .*, process $service, since 20[-0-9]*T[0-9:]*Z$"'
+check "/status does so, too" eval 'get /status && has_match "\"owner\": \"orders on .*, process $service\"" && has_match "\"owner_since\": \"20[-0-9]*T[0-9:.]*Z\""'
+kill -TERM "$service"
+check "SIGTERM exits 0 after that" ends "$service" 0
+
 # ---- a blocked log ----
 mkfifo pipe
 sleep 60 <pipe & reader=$!; started+=("$reader")

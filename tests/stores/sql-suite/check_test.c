@@ -316,12 +316,9 @@ Test(check, each_combination_of_columns_is_reported_once)
 
 static void read_identity(struct sql_fixture *fixture, char identity[static 160])
 {
-    struct outbox_store_status status = {.struct_size = sizeof status};
-    struct loop_fixture_call call = {0};
+    struct outbox_store_status status;
     start_for_verbs(fixture);
-    loop_fixture_reset(&call);
-    obx_store_status(fixture->store, &call.call, 0, &status);
-    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
+    cr_assert_eq(fixture_status(fixture, fixture->store, &status), 0, "%s", fixture->error.text);
     memcpy(identity, status.identity, sizeof status.identity);
     fixture_stop(fixture);
 }

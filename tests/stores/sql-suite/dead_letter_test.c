@@ -44,15 +44,29 @@ static void check_letter(void *arg, const struct outbox_dead_letter *letter)
     cr_assert_gt(letter->died_us, 1700000000000000);
 }
 
+static int run(struct sql_fixture *fixture, struct outbox_dead *request)
+{
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
+    obx_store_dead(fixture->store, &call.call, 0, request);
+    int code = loop_fixture_wait(&fixture->base, &call);
+    fixture->error = call.error;
+    return code;
+}
+
 static uint64_t dead(struct sql_fixture *fixture, enum outbox_dead_action action, int *letters)
 {
     struct outbox_dead request = {
         .struct_size = sizeof request, .action = (uint32_t)action, .row = check_letter, .arg = letters};
-    struct loop_fixture_call call = {0};
-    loop_fixture_reset(&call);
-    obx_store_dead(fixture->store, &call.call, 0, &request);
-    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
+    cr_assert_eq(run(fixture, &request), 0, "%s", fixture->error.text);
     return request.affected;
+}
+
+static int replay_with(struct sql_fixture *fixture, const char *column, const char *text)
+{
+    struct outbox_dead request = {
+        .struct_size = sizeof request, .action = OUTBOX_DEAD_REPLAY, .set_column = column, .set_text = text};
+    return run(fixture, &request);
 }
 
 static int64_t same_rows(struct sql_fixture *fixture)
@@ -88,6 +102,48 @@ Test(dead_letter, row_with_extra_columns_is_replayed_unchanged)
     fixture_expect_rows(&fixture, IDS(2));
     cr_assert_eq(same_rows(&fixture), 1);
     cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s_dead"), 0);
+    fixture_close(&fixture);
+}
+
+/* A column with a logical name, and one without; of a table whose columns have other names. */
+Test(dead_letter, replay_sets_a_column)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "set_column", false, "  columns: { aggregatetype: kind }\n");
+    fixture_run(&fixture,
+                BY_SERVER("CREATE TABLE %s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event_id uuid DEFAULT "
+                          "gen_random_uuid(), kind varchar(50), aggregateid text, type text, payload text, headers "
+                          "jsonb, created_at timestamptz DEFAULT now(), place text, made int GENERATED ALWAYS AS (7) "
+                          "STORED)",
+                          "CREATE TABLE %s (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, event_id CHAR(36) "
+                          "DEFAULT (UUID()), kind VARCHAR(50), aggregateid TEXT, type TEXT, payload TEXT, headers "
+                          "JSON, created_at DATETIME(6), place VARCHAR(50), made INT GENERATED ALWAYS AS (7)) "
+                          "CHARACTER SET utf8mb4"));
+    fixture_run(&fixture, "INSERT INTO %s (kind, aggregateid, type, payload, place) VALUES ('order', '7', 'placed', "
+                          "'x', 'here')");
+    cr_assert_eq(loop_fixture_store_start(&fixture.base, fixture.store, NULL, 0, &fixture.error), 0, "%s",
+                 fixture.error.text);
+    cr_assert_eq(fixture_setup(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    fixture_stop(&fixture);
+    fixture_begin(&fixture);
+    fixture_expect_rows(&fixture, IDS(1));
+    cr_assert_eq(dead_letter(&fixture, 1), 0, "%s", fixture.error.text);
+    const char *const wrong[] = {"nowhere", "made"};
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(replay_with(&fixture, wrong[i], "x"), OUTBOX_E_NOT_FOUND);
+        cr_assert_not_null(strstr(fixture.error.text, " that can be set"), "%s", fixture.error.text);
+    }
+    cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s_dead"), 1, "nothing is replayed");
+    cr_assert_eq(replay_with(&fixture, "aggregatetype", "it's \\ another"), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_run(&fixture, BY_SERVER("SELECT count(*) FROM %s WHERE kind = 'it''s \\ another' AND "
+                                                 "aggregateid = '7' AND payload = 'x' AND place = 'here'",
+                                                 "SELECT COUNT(*) FROM %s WHERE kind = 'it''s \\\\ another' AND "
+                                                 "aggregateid = '7' AND payload = 'x' AND place = 'here'")),
+                 1);
+    fixture_expect_rows(&fixture, IDS(2));
+    cr_assert_eq(dead_letter(&fixture, 2), 0, "%s", fixture.error.text);
+    cr_assert_eq(replay_with(&fixture, "place", "there"), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s WHERE place = 'there' AND type = 'placed'"), 1);
     fixture_close(&fixture);
 }
 

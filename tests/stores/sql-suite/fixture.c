@@ -156,7 +156,18 @@ int fixture_acquire(struct sql_fixture *fixture, struct obx_instance *store, uin
 void fixture_begin(struct sql_fixture *fixture)
 {
     cr_assert_eq(fixture_start(fixture, fixture->store), 0, "%s", fixture->error.text);
-    cr_assert_eq(fixture_acquire(fixture, fixture->store, 10000, NULL), 0, "%s", fixture->error.text);
+    struct outbox_acquire acquire;
+    cr_assert_eq(fixture_acquire(fixture, fixture->store, 10000, &acquire), 0, "%s", fixture->error.text);
+    fixture->since_us = acquire.since_us;
+}
+
+int fixture_status(struct sql_fixture *fixture, struct obx_instance *store, struct outbox_store_status *status)
+{
+    struct loop_fixture_call call = {0};
+    *status = (struct outbox_store_status){.struct_size = sizeof *status};
+    loop_fixture_reset(&call);
+    obx_store_status(store, &call.call, 0, status);
+    return wait_for(fixture, &call);
 }
 
 void fixture_stop(struct sql_fixture *fixture)

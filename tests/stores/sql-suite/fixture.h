@@ -22,6 +22,7 @@ struct sql_fixture {
     struct session *sql;
     const char *table;
     struct outbox_error error; /* of the last call that failed */
+    int64_t since_us;          /* what the acquire of fixture_begin() reported */
     int64_t ids[FIXTURE_IDS];  /* of the last claim */
     uint32_t count;
 };
@@ -52,6 +53,7 @@ int fixture_acquire(struct sql_fixture *fixture, struct obx_instance *store, uin
 void fixture_begin(struct sql_fixture *fixture);
 int64_t fixture_now_ms(void); /* of the monotonic clock */
 
+int fixture_status(struct sql_fixture *fixture, struct obx_instance *store, struct outbox_store_status *status);
 /* Acquire from an owner that does not answer: retry until its lease has expired. */
 void fixture_take_over(struct sql_fixture *fixture, uint32_t lease_ms);
 /* Stop, then begin until it succeeds: earlier sessions may have to end first. Returns the flags of acquiring. */

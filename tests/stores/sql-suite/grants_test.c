@@ -67,15 +67,6 @@ Test(grants, right_that_is_revoked_while_the_relay_runs_is_named)
     close_granted(&fixture);
 }
 
-static int status(struct sql_fixture *fixture, struct outbox_store_status *status)
-{
-    struct loop_fixture_call call = {0};
-    *status = (struct outbox_store_status){.struct_size = sizeof *status};
-    loop_fixture_reset(&call);
-    obx_store_status(fixture->store, &call.call, 0, status);
-    return loop_fixture_wait(&fixture->base, &call);
-}
-
 Test(grants, relay_needs_no_other_right)
 {
     struct sql_fixture fixture;
@@ -92,7 +83,7 @@ Test(grants, relay_needs_no_other_right)
     cr_assert_eq(fixture_settle(&fixture, batch, 2, 1), 0, "%s", fixture.error.text);
     obx_store_release(fixture.store, batch);
     cr_assert_eq(fixture_count_rows(&fixture), 0);
-    cr_assert_eq(status(&fixture, &counts), 0);
+    cr_assert_eq(fixture_status(&fixture, fixture.store, &counts), 0);
     cr_assert_eq(counts.pending, 0);
     cr_assert_eq(counts.dead, 1);
     struct fixture_findings errors = fixture_check(&fixture, "may not");

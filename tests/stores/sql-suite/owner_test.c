@@ -60,8 +60,16 @@ Test(owner, second_relay_stands_by_and_names_the_owner)
     cr_assert_eq(acquire_second(&standby, 10000, &acquire), OUTBOX_E_STANDBY);
     cr_assert_eq(strncmp(acquire.owner, name, strlen(name)), 0, "%s", acquire.owner);
     cr_assert_eq(strncmp(standby.fixture.error.text, text, strlen(text)), 0, "%s", standby.fixture.error.text);
+    int64_t since_us = acquire.since_us;
+    cr_assert_eq(since_us, standby.fixture.since_us, "as the owner knows it");
+    cr_assert_gt(since_us, 1700000000000000);
+    struct outbox_store_status status;
+    cr_assert_eq(fixture_status(&standby.fixture, standby.second, &status), 0, "%s", standby.fixture.error.text);
+    cr_assert_eq(status.owner_since_us, since_us);
+    cr_assert_str_eq(status.owner, acquire.owner);
     fixture_stop(&standby.fixture); /* after a clean stop the standby takes over at once */
     cr_assert_eq(acquire_second(&standby, 10000, &acquire), 0, "%s", standby.fixture.error.text);
+    cr_assert_geq(acquire.since_us, since_us);
     close_standby(&standby);
 }
 

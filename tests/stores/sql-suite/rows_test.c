@@ -220,3 +220,37 @@ Test(rows, row_larger_than_all_limits_is_claimed_alone)
     cr_assert_eq(fixture_count_rows(&fixture), 0);
     fixture_close(&fixture);
 }
+
+/* ---- how many rows no claim has returned ------------------------------------------------------------------------- */
+
+static uint64_t measure(struct sql_fixture *fixture)
+{
+    struct outbox_claim claim = {.struct_size = sizeof claim, .flags = OUTBOX_CLAIM_MEASURE};
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
+    obx_store_claim(fixture->store, &call.call, 0, &claim);
+    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
+    cr_assert_null(claim.batch);
+    return claim.ahead;
+}
+
+Test(rows, claim_that_measures_counts_ids_and_returns_no_row)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "measured", true, "");
+    fixture_begin(&fixture);
+    cr_assert_eq(measure(&fixture), 0);
+    for (int64_t id = 1000; id < 1010; id++)
+        fixture_insert_id(&fixture, fixture.sql, id);
+    cr_assert_eq(measure(&fixture), 10, "from the first id, not from 1");
+    cr_assert_eq(fixture_claim(&fixture, 0, 4), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture.count, 4);
+    cr_assert_eq(fixture.ids[0], 1000, "a measurement claims nothing");
+    cr_assert_eq(measure(&fixture), 6);
+    fixture_insert_id(&fixture, fixture.sql, 1019);
+    cr_assert_eq(measure(&fixture), 16, "an estimate: ids without a row count");
+    cr_assert_eq(fixture_claim(&fixture, 0, 100), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture.count, 7);
+    cr_assert_eq(measure(&fixture), 0);
+    fixture_close(&fixture);
+}

@@ -248,3 +248,28 @@ Test(sqlite_claim, batches_of_changing_sizes_keep_their_values)
     fixture_release(&fixture, held[1]);
     fixture_close(&fixture);
 }
+
+static uint64_t measure(struct fixture *fixture)
+{
+    struct outbox_claim claim = {.struct_size = sizeof claim, .flags = OUTBOX_CLAIM_MEASURE};
+    cr_assert_eq(loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error), 0, "%s",
+                 fixture->error.text);
+    cr_assert_null(claim.batch);
+    return claim.ahead;
+}
+
+Test(sqlite_claim, claim_that_measures_counts_ids_and_returns_no_row)
+{
+    struct fixture fixture;
+    open_plain(&fixture, "SELECT 1");
+    cr_assert_eq(measure(&fixture), 0);
+    fixture_sql(fixture.path, "INSERT INTO outbox (id, payload) VALUES (1000, 'a'), (1001, 'b'), (1009, 'c')");
+    cr_assert_eq(measure(&fixture), 10, "an estimate: ids without a row count");
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
+    cr_assert_eq(batch->rows, 3, "a measurement claims nothing");
+    cr_assert_eq(measure(&fixture), 0);
+    fixture_sql(fixture.path, "INSERT INTO outbox (payload) VALUES ('d')");
+    cr_assert_eq(measure(&fixture), 1);
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
+}

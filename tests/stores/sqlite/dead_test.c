@@ -253,6 +253,37 @@ Test(sqlite_dead, more_columns_than_a_function_takes_come_back)
     fixture_close(&fixture);
 }
 
+/* A column with a logical name, one without, and two that no replay can set. */
+Test(sqlite_dead, replay_sets_a_column)
+{
+    struct fixture fixture;
+    struct outbox_dead dead = {.action = OUTBOX_DEAD_REPLAY, .set_column = "nowhere", .set_text = "it's"};
+    fixture_ready(&fixture, NULL);
+    fill(&fixture, 2);
+    fixture_sql(fixture.path, "ALTER TABLE outbox ADD COLUMN tenant TEXT DEFAULT 'one'");
+    fixture_sql(fixture.path, "ALTER TABLE outbox ADD COLUMN made TEXT AS (type || '!')");
+    fixture_dead(&fixture, &dead);
+    fixture_expect(&fixture, OUTBOX_E_NOT_FOUND,
+                   "replay dead letters of %s: table outbox has no column nowhere that can be set", fixture.path);
+    dead.set_column = "made";
+    cr_assert_eq(fixture_dead(&fixture, &dead), OUTBOX_E_NOT_FOUND);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox_dead"), 2, "nothing is replayed");
+    const uint64_t numbers[] = {1, 2};
+    const char *const columns[] = {"aggregatetype", "tenant"};
+    for (int i = 0; i < 2; i++) {
+        dead = (struct outbox_dead){.action = OUTBOX_DEAD_REPLAY,
+                                    .numbers = &numbers[i],
+                                    .count = 1,
+                                    .set_column = columns[i],
+                                    .set_text = "it's"};
+        cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
+    }
+    cr_assert_str_eq(fixture_text(fixture.path, "SELECT group_concat(aggregatetype || ' ' || tenant || ' ' || payload, "
+                                                "', ') FROM outbox"),
+                     "it's one p1, order it's p2");
+    fixture_close(&fixture);
+}
+
 /* A column that was added after the event died takes its default. */
 Test(sqlite_dead, column_without_a_value_gets_its_default)
 {

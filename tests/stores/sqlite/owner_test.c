@@ -56,10 +56,16 @@ Test(sqlite_owner, standby_takes_over_after_stop)
     char me[96];
     outbox_describe_process(me, sizeof me, "test");
     cr_assert_str_eq(acquire.owner, me);
+    int64_t since_us = acquire.since_us;
+    struct outbox_store_status status = {.struct_size = sizeof status};
+    cr_assert_eq(fixture_status(&fixture, &status), 0, "%s", fixture.error.text);
+    cr_assert_eq(status.owner_since_us, since_us);
+    cr_assert_gt(since_us, 1700000000000000);
     cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     cr_assert_str_eq(owner(&fixture), "");
     cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), 0, "%s", fixture.error.text);
     cr_assert_eq(acquire.flags, 0);
+    cr_assert_geq(acquire.since_us, since_us);
     fixture_drop(&fixture, other);
     fixture_close(&fixture);
 }

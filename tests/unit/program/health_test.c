@@ -52,6 +52,15 @@ Test(health, relay_that_relays_nothing_is_unavailable)
            "the service does not respond: refused\n");
 }
 
+Test(health, late_relay_is_unavailable)
+{
+    const struct obx_health health = {.store = &owned, .has_service = true};
+    EXPECT(health,
+           "{\"state\":\"relaying\",\"late_since\":\"2026-11-29T20:15:00.000000Z\",\"late_age_seconds\":312.04}", 69,
+           "the relay is late, since 2026-11-29T20:15:00.000000Z: the oldest event has waited 312.0 s\n");
+    EXPECT(health, "{\"state\":\"relaying\",\"late_since\":null,\"late_age_seconds\":0.0}", 0, "");
+}
+
 Test(health, events_that_wait_for_people_are_bad_data)
 {
     const struct outbox_store_status dead = {.struct_size = sizeof dead, .dead = 3, .owner = "r at h, pid 1"};

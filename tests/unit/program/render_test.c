@@ -149,6 +149,49 @@ Test(render, ready_if_every_relay_is_relaying_or_standby)
     cr_assert_eq(mem_live(), 0);
 }
 
+static void make_late(struct obx_relay_view *view)
+{
+    view->late_ns = 90000000000;
+    view->late_since_us = 1795983300000000;
+    view->late_age_ns = 312000000000;
+    view->stats.state = OUTBOX_STATE_RELAYING;
+}
+
+Test(render, late_relay_is_not_ready)
+{
+    struct obx_snapshot snapshot = two_relays();
+    struct obx_buf text = {0};
+    make_late(&snapshot.relays[1]);
+    cr_expect_not(obx_render_readiness(&snapshot, "b", &text));
+    cr_expect_str_eq(obx_buf_text(&text), "b: late, since 2026-11-29T20:15:00Z: the oldest event has waited 312.0 s\n");
+    obx_buf_clear(&text);
+    obx_metrics_render(&snapshot, false, &text);
+    expect_line(obx_buf_text(&text), "outbox_late_seconds{relay=\"b\"} 90.000");
+    json_t *json = obx_render_json(&snapshot);
+    const json_t *b = json_object_get(json_object_get(json, "relays"), "b");
+    cr_expect_str_eq(json_string_value(json_object_get(b, "late_since")), "2026-11-29T20:15:00.000000Z");
+    cr_expect_eq(json_number_value(json_object_get(b, "late_age_seconds")), 312);
+    json_decref(json);
+    obx_buf_free(&text);
+    obx_snapshot_free(&snapshot);
+}
+
+Test(render, owner_has_a_time)
+{
+    struct obx_snapshot snapshot = two_relays();
+    struct obx_buf text = {0};
+    snapshot.relays[1].owned_since_ns = 1795983300000000000;
+    obx_metrics_render(&snapshot, false, &text);
+    expect_line(obx_buf_text(&text), "outbox_owner_since_timestamp_seconds{relay=\"b\"} 1795983300.000");
+    json_t *json = obx_render_json(&snapshot), *relays = json_object_get(json, "relays");
+    cr_expect_str_eq(json_string_value(json_object_get(json_object_get(relays, "b"), "owner_since")),
+                     "2026-11-29T20:15:00.000000Z");
+    cr_expect(json_is_null(json_object_get(json_object_get(relays, snapshot.relays[0].name), "owner_since")));
+    json_decref(json);
+    obx_buf_free(&text);
+    obx_snapshot_free(&snapshot);
+}
+
 Test(render, status_has_state_and_blocked_keys)
 {
     struct obx_snapshot snapshot = two_relays();

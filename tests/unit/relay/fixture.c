@@ -169,6 +169,11 @@ void fixture_exactly_once(void)
     fixture_broker_plugin.caps |= OUTBOX_CAP_EXACTLY_ONCE;
 }
 
+void fixture_ahead(void)
+{
+    fixture_store_plugin.caps |= OUTBOX_CAP_AHEAD;
+}
+
 void fixture_unordered(void)
 {
     fixture_broker_plugin.caps = OUTBOX_CAP_ADMIT;

@@ -73,6 +73,7 @@ struct fixture {
     bool relieve, behind;
     uint64_t spool_refuses; /* of a log: the row with this id becomes a dead letter in place of a copy; 0: none */
     uint32_t measures, rewinds, idle_settles;
+    int64_t since_us;     /* reported with the ownership */
     uint32_t claims_done; /* later claims do not complete until fixture_release_claim(); 0: all do */
 
     /* the broker */
@@ -126,6 +127,7 @@ struct fixture {
 void fixture_exactly_once(void); /* before fixture_new: it keeps a record of positions */
 void fixture_renews(void);       /* before fixture_new: the store renews the ownership */
 void fixture_log(void);          /* before fixture_new: the store reads a log */
+void fixture_ahead(void);        /* before fixture_new: the store counts the rows that no claim has returned */
 void fixture_unordered(void);    /* before fixture_new: the broker keeps no order */
 void fixture_concurrent(void);   /* before fixture_new: it answers each event by itself */
 void fixture_key_ordered(void);  /* before fixture_new: it keeps order only within a key */

@@ -53,6 +53,7 @@ static void store_acquire(void *self, outbox_op_t op, struct outbox_acquire *acq
     snprintf(acquire->owner, sizeof acquire->owner, "the other");
     snprintf(acquire->identity, sizeof acquire->identity, "%s", the_fixture->anonymous ? "" : "fixture");
     acquire->epoch = ++the_fixture->epoch;
+    acquire->since_us = the_fixture->since_us;
     instance->host->op_done(instance->host, op, the_fixture->owned_by_other ? &standby : NULL);
 }
 
@@ -121,6 +122,14 @@ static uint64_t first_not_returned(void)
     return floor;
 }
 
+static void measure(struct outbox_claim *claim)
+{
+    cr_assert(fixture_store_plugin.caps & OUTBOX_CAP_AHEAD);
+    the_fixture->measures++;
+    for (uint32_t i = 0; i < the_fixture->row_count; i++)
+        claim->ahead += the_fixture->rows[i].committed && the_fixture->rows[i].id > the_fixture->cursor;
+}
+
 static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
 {
     if (fixture_fails(self, op, FIXTURE_CLAIM))
@@ -133,6 +142,8 @@ static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     claim->unusable = the_fixture->unusable;
     if (fixture_is_log())
         fixture_log_claim(claim);
+    else if (claim->flags & OUTBOX_CLAIM_MEASURE)
+        measure(claim);
     struct borrowed *borrowed = calloc(1, sizeof *borrowed);
     borrowed->batch = (struct outbox_batch){.struct_size = sizeof borrowed->batch,
                                             .columns = column_count,

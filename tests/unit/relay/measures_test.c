@@ -60,6 +60,11 @@ Test(measures, each_event_is_measured_once_with_a_concurrent_broker)
     each_event_is_measured_once(fixture_filled("", 30, 3));
 }
 
+static bool any_in_flight(struct fixture *fixture)
+{
+    return fixture_stats(fixture).in_flight > 0;
+}
+
 Test(measures, oldest_event_is_in_flight_or_blocked)
 {
     struct fixture *fixture = fixture_filled("claim_rows: 10\n", 30, 3);
@@ -73,6 +78,15 @@ Test(measures, oldest_event_is_in_flight_or_blocked)
     fixture_run_for(fixture, 1000);
     cr_assert_eq(measures_of(fixture).oldest_us, fixture->rows[1].created_us, "the event that blocks k1");
     cr_assert_gt(measures_of(fixture).blocked_since_ns, 0);
+    cr_assert_eq(measures_of(fixture).oldest_in_flight_us, INT64_MAX, "only blocked events are left");
+    fixture->hold = true;
+    cr_assert(fixture_run(fixture, any_in_flight, 60000));
+    cr_assert_eq(measures_of(fixture).oldest_us, fixture->rows[1].created_us);
+    cr_assert_eq(measures_of(fixture).oldest_in_flight_us, INT64_MAX, "a blocked event is being tried again");
+    fixture->hold = false;
+    fixture->k1_failures = 0;
+    fixture_release_all(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
     fixture_free(fixture);
 }
 
@@ -142,10 +156,58 @@ Test(measures, standby_is_not_behind)
     fixture_run_for(fixture, 10);
     cr_assert_gt(fixture_stats(fixture).behind_since_ns, 0);
     fixture->owned_by_other = true;
+    fixture->since_us = 1795983300000000;
     fixture_release_all(fixture);
     cr_assert(fixture_run(fixture, stands_by, 5000));
+    cr_assert_eq(measures_of(fixture).owned_since_us, fixture->since_us);
+    const char *line = "store: standing by, the outbox is owned by the other, since 2026-11-29T20:15:00Z\n";
+    cr_assert_not_null(strstr(fixture->noted, line), "%s", fixture->noted);
     cr_assert_eq(fixture_stats(fixture).behind_since_ns, 0);
     fixture->owned_by_other = false;
     cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_free(fixture);
+}
+
+/* ---- the backlog ------------------------------------------------------------------------------------------------- */
+
+Test(measures, backlog_is_what_is_claimed_and_what_follows)
+{
+    fixture_ahead();
+    struct fixture *fixture = fixture_filled("claim_rows: 5\n", 600, 3);
+    fixture->hold = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 100);
+    cr_assert_eq(measures_of(fixture).backlog, 600);
+    cr_assert_eq(fixture->measures, 1);
+    fixture_run_for(fixture, 25000); /* nothing is claimed, as nothing is confirmed */
+    cr_assert_eq(measures_of(fixture).backlog, 600);
+    cr_assert_eq(fixture->measures, 3, "once in 10 s");
+    fixture->hold = false;
+    fixture_release_all(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_run_for(fixture, 25000);
+    cr_assert_eq(measures_of(fixture).backlog, 0);
+    cr_assert_eq(fixture->measures, 3, "an outbox at its end is not measured");
+    fixture_free(fixture);
+}
+
+/* A pause claims nothing, so only an estimate shows what comes meanwhile. */
+Test(measures, backlog_of_a_paused_relay_is_seen)
+{
+    fixture_ahead();
+    struct fixture *fixture = fixture_filled("", 30, 3);
+    struct outbox_error answer;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    const struct obx_control_request pause = {.action = OBX_CONTROL_PAUSE, .by = "a test"};
+    cr_assert_eq(obx_relay_control(fixture->relay, &pause, &answer), OUTBOX_OK, "%s", answer.text);
+    fixture_fill(fixture, 40, 3);
+    fixture_run_for(fixture, 11000);
+    cr_assert_eq(measures_of(fixture).backlog, 40);
+    const struct obx_control_request resume = {.action = OBX_CONTROL_RESUME, .by = "a test"};
+    cr_assert_eq(obx_relay_control(fixture->relay, &resume, &answer), OUTBOX_OK, "%s", answer.text);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_run_for(fixture, 100);
+    cr_assert_eq(measures_of(fixture).backlog, 0);
     fixture_free(fixture);
 }
