@@ -74,7 +74,8 @@ static void set_limits(CURL *easy, const struct http_broker *broker)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)broker->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)BUFFER);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather a stream of HTTP/2 than a connection */
+    /* Rather a stream of HTTP/2 than a connection. Without TLS it would wait for the first answer to know. */
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, strncmp(broker->url, "https://", 8) ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 }
 
