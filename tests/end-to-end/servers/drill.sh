@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The operator's drill: for each fault what log, metrics, /readyz, status and check report, and their exit codes; the fix that
 # `outbox check` prints is pasted; the relay goes on without a restart. The time until /readyz turns, and turns back, is printed.
-# Logins with a changed password are in login.sh, refused events in poison.sh, full disks and slow networks in torture.
+# Refused events in poison.sh, full disks and slow networks in torture.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
@@ -21,12 +21,12 @@ relays_again() { # an event that is added now is published and removed
 }
 seconds_since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", to - from }'; }
 
-configure() { # FILE STORE-SECTION
+configure() { # FILE STORE-SECTION [KAFKA]
   cat >"$1" <<Y
 relays:
   orders:
     store: {$2}
-    broker: {plugin: kafka, bootstrap.servers: "$OUTBOX_TEST_KAFKA"}
+    broker: {plugin: kafka, bootstrap.servers: "${3:-$OUTBOX_TEST_KAFKA}"}
     retry_min: 1h
     retry_max: 1h
 service: {listen: "127.0.0.1:0", control: "unix:$dir/control.sock"}
@@ -51,20 +51,33 @@ recovers() { # NAME
   echo "# $1: /readyz turned back after $(seconds_since "$began")"
   check "$1: the relay goes on" relays_again
 }
+# The service reads another file; `status` finds it by live.yaml.
+reload() { # STORE-SECTION [KAFKA]
+  configure outbox.yaml "$@"
+  sed "s/127.0.0.1:0/$(address)/" outbox.yaml >live.yaml
+  kill -HUP "$service"
+}
 # The commands that check prints for a finding are pasted into the server, or run as the owner.
 paste_sql() { sed -n 's/^    \([A-Z].*;\)$/\1/p' "$out" >paste.sql; [ -s paste.sql ] && sql "$(cat paste.sql)"; }
 
 # ---- the user of the relay has the printed grants, and no more ----
 configure owner.yaml "$(store)"
+section() { # PASSWORD [HOST]
+  if [ $kind = postgres ]; then
+    echo "plugin: postgres, dsn: \"host=${2:-127.0.0.1} port=$db_port user=relay password=$1 dbname=outbox sslmode=disable\""
+  else
+    echo "plugin: mysql, host: ${2:-127.0.0.1}, port: $db_port, user: relay, password: $1, database: outbox, tls: off"
+  fi
+}
 if [ $kind = postgres ]; then
-  user="CREATE ROLE relay LOGIN" section="plugin: postgres, dsn: \"host=127.0.0.1 port=$db_port user=relay dbname=outbox\""
-  revoke="REVOKE SELECT ON outbox FROM relay"
+  user="CREATE ROLE relay LOGIN PASSWORD 'one'" revoke="REVOKE SELECT ON outbox FROM relay"
+  change_password() { sql "ALTER ROLE relay PASSWORD '$1'"; }
+  sed -i '1ihost outbox relay 127.0.0.1/32 scram-sha-256' "$db_dir/data/pg_hba.conf" && sql "SELECT pg_reload_conf()" >/dev/null
 else
-  user="CREATE USER relay@'%' IDENTIFIED BY 'one'"
-  section="plugin: mysql, host: 127.0.0.1, port: $db_port, user: relay, password: one, database: outbox"
-  revoke="REVOKE SELECT ON outbox.outbox FROM relay@'%'"
+  user="CREATE USER relay@'%' IDENTIFIED BY 'one'" revoke="REVOKE SELECT ON outbox.outbox FROM relay@'%'"
+  change_password() { sql "ALTER USER relay@'%' IDENTIFIED BY '$1'"; }
 fi
-configure outbox.yaml "$section"
+configure outbox.yaml "$(section one)"
 check "owner makes the tables" works "$OUTBOX" init -c owner.yaml
 check "user of the relay is made" sql "$user"
 printed_grants() { works "$OUTBOX" init --print-grants && sed '/^-- each application/,$d' "$out" >grants.sql && sql "$(cat grants.sql)" >/dev/null; }
@@ -85,6 +98,24 @@ reports "missing grant" "orders: recovering: store: .*(permission denied|denied 
 if [ $kind = postgres ]; then check "missing grant: the printed grant is pasted" paste_sql
 else check "missing grant: the printed grants are pasted" printed_grants; fi
 recovers "missing grant"
+
+# ---- the password is wrong, or the host: of the database, and of the broker ----
+now
+change_password two
+end_sessions >/dev/null
+reports "wrong password" "orders: recovering: store: .*(password authentication failed|Access denied)" "level=warn .*(password authentication failed|Access denied)" 77 "error: .*(password authentication failed|Access denied)"
+reload "$(section two)"
+recovers "wrong password"
+now
+reload "$(section two db.invalid)"
+reports "wrong host" "orders: connecting: store: .*db\.invalid" "level=warn .*db\.invalid" 69 "orders store: error: .*db\.invalid"
+reload "$(section two)"
+recovers "wrong host"
+now
+reload "$(section two)" 127.0.0.1:1
+reports "wrong host of the broker" "orders: connecting: broker: .*127\.0\.0\.1:1" "level=warn .*127\.0\.0\.1:1" 69 "orders broker: error: .*127\.0\.0\.1:1"
+reload "$(section two)"
+recovers "wrong host of the broker"
 
 # ---- the right to delete is missing: events are published, and stay; MySQL takes them for rows that are refused ----
 if [ $kind = postgres ]; then
@@ -133,6 +164,19 @@ check "missing topic: it is made" topic outbox.event.missing --partitions 1
 retried() { "$OUTBOX" retry orders 7; within 1 waiting 0; } # the client may remember for a moment that the topic is missing
 check "missing topic: retry sends the event" within 60 retried
 
+# ---- a topic is forbidden: likewise ----
+now
+rights() { kafka tool org.apache.kafka.tools.AclCommand --topic outbox.event.order "$@"; } # with an ACL for somebody, others have no right
+check "forbidden topic: the right is taken" rights --add --allow-principal User:somebody --operation Write
+add_one order 8
+check "forbidden topic: its key is blocked" within 30 waiting 1
+check "forbidden topic: log has the reason" logged "level=warn .*outbox.event.order.*(authoriz|may not)"
+check "forbidden topic: status --check exits 65" exits_with_match 65 "1 keys are blocked" "$OUTBOX" status --check -c live.yaml
+check "forbidden topic: check names it, and the right" exits_with_match 78 "outbox.event.order.: this user may not describe it: .*; allow this user to describe it and to write to it" "$OUTBOX" check
+check "forbidden topic: the right is there again" rights --remove --force
+retried_8() { "$OUTBOX" retry orders 8; within 1 waiting 0; }
+check "forbidden topic: retry sends the event" within 60 retried_8
+
 # ---- the lock is lost ----
 connects=$(metric outbox_store_connects_total)
 reconnected() { [ "$(metric outbox_store_connects_total)" -gt "$connects" ]; }
@@ -146,7 +190,7 @@ sed "s/control.sock/second.sock/" outbox.yaml >second.yaml
 second_code() { [ "$(curl -s -m 10 -o "$out" -w '%{http_code}' "http://$(address second.log)$1")" = "$2" ]; }
 second_is() { curl -s -m 10 "http://$(address second.log)/metrics" | grep -qxF "outbox_$1{relay=\"orders\"} 1"; }
 check "second instance: it stands by, and is ready" within 30 eval 'second_is standby && second_code /readyz 200'
-check "second instance: it names the owner" eval 'curl -s -m 10 "http://$(address second.log)/metrics" >"$out" && has_line "outbox_owner{relay=\"orders\",process=\"$(uname -n)/$service\"} 0"'
+check "second instance: it names the owner" within 10 eval 'curl -s -m 10 "http://$(address second.log)/metrics" >"$out" && has_line "outbox_owner{relay=\"orders\",process=\"$(uname -n)/$service\"} 0"'
 check "second instance: status names the owner, too" eval 'works "$OUTBOX" status && has_match "owner      orders on $(uname -n), process $service"'
 check "paused owner keeps the ownership" eval 'works "$OUTBOX" pause orders && sleep 2 && second_is standby && works "$OUTBOX" resume orders'
 began=$EPOCHREALTIME
