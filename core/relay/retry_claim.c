@@ -184,20 +184,24 @@ static void adapt_limit(struct obx_retry_claim *retry, const struct outbox_batch
     }
 }
 
-/* The relay itself removes a row only after its event was published, skipped or dead-lettered. */
-static void remove_event(struct obx_retry_claim *retry, struct obx_key *key, struct outbox_position position)
+static void log_vanished(struct obx_retry_claim *retry, struct outbox_position last)
 {
     const struct obx_relay_context *context = &retry->stages->context;
-    obx_keys_remove_event(retry->stages->keys, key, position);
-    retry->vanished++;
-    if (context->now < retry->log_at)
-        return;
     OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,
                   "%" PRIu64 " blocked events have left the outbox without being published, the last with id %" PRIu64
                   ": something else than the relay has deleted them",
-                  retry->vanished, position.major);
+                  retry->vanished, last.major);
     retry->vanished = 0;
     retry->log_at = context->now + OBX_LOG_EVERY_NS;
+}
+
+/* The relay itself removes a row only after its event was published, skipped or dead-lettered. */
+static void remove_event(struct obx_retry_claim *retry, struct obx_key *key, struct outbox_position position)
+{
+    obx_keys_remove_event(retry->stages->keys, key, position);
+    retry->vanished++;
+    if (retry->stages->context.now >= retry->log_at)
+        log_vanished(retry, position);
 }
 
 /* Remove the claimed events of a key that are no longer in the outbox. An event that the key blocked meanwhile was not
