@@ -15,7 +15,7 @@ cat >outbox.yaml <<Y
 relays:
   orders:
     max_in_flight_bytes: 512KiB
-    store: {plugin: postgres, dsn: "$both", connect_timeout: 1s}
+    store: {plugin: postgres, dsn: "$both", connect_timeout: 10s}
     broker: {plugin: kafka, bootstrap.servers: "$OUTBOX_TEST_KAFKA"}
 Y
 synchronous() {
