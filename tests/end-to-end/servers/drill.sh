@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The operator's drill: for each fault what log, metrics, /readyz, status and check report, and their exit codes; the fix that
 # `outbox check` prints is pasted; the relay goes on without a restart. The time until /readyz turns, and turns back, is printed.
-# Refused events in poison.sh, full disks and slow networks in torture.
+# Refused events are in poison.sh, full disks and slow networks in torture.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
