@@ -48,7 +48,7 @@ repeats() { # messages of the topic that repeat an event
 check "init --inbox" works "$OUTBOX" init --inbox
 check "a topic" topic for-c
 check "consumer and relay are killed $kills times and run again" killed "$kills" for-c "$consumer"
-check "the relay sent many events twice" eval '[ "$(repeats)" -gt "$kills" ]'
+check "the relay sent events twice" eval '[ "$(repeats)" -gt 0 ]'
 check "the consumer applied every event once" diff expected applied
 check "level 2 has a row for each partition, and level 1 none" eval \
   '[ "$(sql "SELECT count(*) FROM outbox_inbox_position")" = 3 ] && [ "$(sql "SELECT count(*) FROM outbox_inbox")" = 0 ]'
