@@ -365,6 +365,8 @@ def consume_in_two(history, make, fenced, seed):
         else:  # killed, or fenced
             consumer.crash()
             place.clear()
+    for consumer in consumers:
+        consumer.crash()
     return applied
 
 
@@ -392,6 +394,7 @@ def consume(history, design, seed):
             design.crash()
             back = {p: max(0, o - r.randint(0, 3)) for p, o in committed.items()}
             offsets = {p: design.resume_at(p, o) for p, o in back.items()}
+    design.crash()
     return applied
 
 
