@@ -406,8 +406,7 @@ static void is_found_behind(const char *others, const char *without_leader)
     cr_assert(fixture_wait(&f.broker, &batch));
     cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 20);
     batch_free(&batch);
-    rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 1, MOCK_PRODUCE, 2, RD_KAFKA_RESP_ERR_NO_ERROR, 60000,
-                                                 RD_KAFKA_RESP_ERR_NO_ERROR, 60000);
+    rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 1, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 20000);
     rd_kafka_mock_partition_set_leader(f.mock.cluster, without_leader, 0, -1);
     fill_topics(&batch, others, without_leader, 5100);
     fixture_publish(&f.broker, &batch);
