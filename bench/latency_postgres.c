@@ -10,11 +10,9 @@ static void close_db(void *db)
     PQfinish(db);
 }
 
-static void *open_with(const char *where, const char *format, const char *table)
+static void *open_with(const char *where, const char *sql)
 {
-    char sql[200];
     PGconn *conn = PQconnectdb(where);
-    snprintf(sql, sizeof sql, format, table);
     PQclear(PQprepare(conn, "add", sql, 0, NULL));
     if (PQstatus(conn) == CONNECTION_OK)
         return conn;
@@ -25,14 +23,18 @@ static void *open_with(const char *where, const char *format, const char *table)
 
 static void *open_insert(const char *where, const char *table)
 {
-    return open_with(where,
-                     "insert into %s (aggregatetype, aggregateid, type, payload) values ('bench', $1, 'measured', $2)",
-                     table);
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "insert into %.60s (aggregatetype, aggregateid, type, payload) values ('bench', $1, 'measured', $2)",
+             table);
+    return open_with(where, sql);
 }
 
 static void *open_emit(const char *where, const char *table)
 {
-    return open_with(where, "select %s_emit('bench', $1, 'measured', $2::text)", table);
+    char sql[200];
+    snprintf(sql, sizeof sql, "select %.60s_emit('bench', $1, 'measured', $2::text)", table);
+    return open_with(where, sql);
 }
 
 static bool add(void *db, const char *table, const char *key, const char *payload)
