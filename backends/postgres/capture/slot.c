@@ -95,12 +95,13 @@ static bool put_published(struct sql_request *request)
 static void published_result(struct sql_request *request, void *result)
 {
     struct pg_store *store = pg_store_of(request->store);
+    bool reading = store->sql.capture.reading, fits = pg_has_shape(result, 1, 1, "8");
     struct outbox_error error;
-    if (!pg_has_shape(result, 1, 1, "8")) {
+    if (reading && fits) {
+        note_published(store, (uint32_t)pg_integer(result, 0, 0, 0));
+    } else if (reading) {
         sql_bad_shape(&error, request->what);
         pg_capture_fail(store, &error);
-    } else if (store->sql.capture.reading) {
-        note_published(store, (uint32_t)pg_integer(result, 0, 0, 0));
     }
     PQclear(result);
 }
