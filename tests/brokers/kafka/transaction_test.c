@@ -15,10 +15,10 @@
 static struct mock_fixture f;
 
 /* A started broker, to which "open" is open. */
-static void begin(uint32_t order, uint64_t epoch, const char *options)
+static void begin_on(int brokers, uint32_t order, uint64_t epoch, const char *options)
 {
     char yaml[1024];
-    mock_open(&f.mock, 1);
+    mock_open(&f.mock, brokers);
     rd_kafka_mock_topic_create(f.mock.cluster, "outbox-progress", 1, 1);
     rd_kafka_mock_topic_create(f.mock.cluster, "open", 1, 1);
     snprintf(yaml, sizeof yaml, "%s\ntransactional.id: orders\noptions: {%s}", f.mock.yaml, options);
@@ -26,6 +26,11 @@ static void begin(uint32_t order, uint64_t epoch, const char *options)
     f.broker.start = (struct outbox_broker_start){
         .struct_size = sizeof f.broker.start, .epoch = epoch, .outbox = "one", .order = order};
     cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+}
+
+static void begin(uint32_t order, uint64_t epoch, const char *options)
+{
+    begin_on(1, order, epoch, options);
 }
 
 /* Positions, ids and values are the numbers of the events. */
@@ -392,21 +397,26 @@ Test(kafka_transaction, topic_that_loses_its_leader_delays_others_once)
                             "publish to topic 'left': Broker: Leader not available; its events wait", mend_leader);
 }
 
-/* Messages of both are in flight: of topics with a leader whose broker does not answer in time, and of one that has
- * none. Whatever the order of the topics is. */
+/* Messages of both are in flight: of a topic whose leader does not answer, and of one that has no leader. The other
+ * broker answers questions about both. Whatever the order of the topics is. */
 static void is_found_behind(const char *others, const char *without_leader)
 {
     struct batch batch;
-    begin(OUTBOX_ORDER_KEY, 1, "");
+    const char *topics[] = {"outbox-progress", "open", others, without_leader};
+    begin_on(2, OUTBOX_ORDER_KEY, 1, "socket.timeout.ms: 120000, transaction.timeout.ms: 200000");
     rd_kafka_mock_topic_create(f.mock.cluster, others, 1, 1);
     rd_kafka_mock_topic_create(f.mock.cluster, without_leader, 1, 1);
+    for (int i = 0; i < 4; i++)
+        rd_kafka_mock_partition_set_leader(f.mock.cluster, topics[i], 0, topics[i] == others ? 2 : 1);
+    rd_kafka_mock_coordinator_set(f.mock.cluster, "transaction", "orders", 1);
     cr_assert_eq(publish(0, 1), 1);
     fill_topics(&batch, others, without_leader, 5000);
     fixture_publish(&f.broker, &batch);
     cr_assert(fixture_wait(&f.broker, &batch));
     cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 20);
     batch_free(&batch);
-    rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 1, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 20000);
+    rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 2, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR,
+                                                 2 * FIXTURE_WAIT_MS);
     rd_kafka_mock_partition_set_leader(f.mock.cluster, without_leader, 0, -1);
     fill_topics(&batch, others, without_leader, 5100);
     fixture_publish(&f.broker, &batch);
