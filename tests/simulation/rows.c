@@ -378,9 +378,10 @@ void sim_rows_answer(struct sim_request *request)
         claim_again(request);
         return;
     }
-    if (batch && sim->plan.sql && !claim->positions)
-        batch->floor.major = (uint64_t)obx_sql_gaps_floor(&store->gaps);
-    if (batch && accepted == OBX_SQL_ACCEPTED)
+    if (batch && accepted == OBX_SQL_ACCEPTED) {
+        if (sim->plan.sql && !claim->positions)
+            batch->floor.major = (uint64_t)obx_sql_gaps_floor(&store->gaps);
         lend(store, claim, batch);
+    }
     sim_request_complete(request, accepted == OBX_SQL_ACCEPTED ? OUTBOX_OK : OUTBOX_E_AGAIN);
 }
