@@ -110,8 +110,9 @@ static void surveyed(struct sql_request *request, const struct outbox_error *err
 
 void pg_survey(struct sql_op *op)
 {
-    const char *name = PQparameterStatus(pg_conn_of(op->store->owner)->pg, "application_name");
-    if (!pg_names_process(name ? name : ""))
+    PGconn *pg = pg_conn_of(op->store->owner)->pg;
+    const char *name = PQparameterStatus(pg, "application_name");
+    if (PQstatus(pg) == CONNECTION_OK && !pg_names_process(name ? name : "")) /* a lost session has no name */
         sql_op_fail(
             op, OUTBOX_E_CONFIG,
             "survey the outboxes: the application name is \"%.63s\"; remove application_name from the store and "
