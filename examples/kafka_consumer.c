@@ -5,8 +5,9 @@
  *     kafka_consumer_postgres NAME INSTANCE BROKERS TOPIC CONNINFO
  *     kafka_consumer_mysql NAME INSTANCE BROKERS TOPIC HOST PORT USER DATABASE
  *
- * NAME is the consumer's in the inbox, and its group. INSTANCE is a name that stays the same after a restart, so that a
- * restarted consumer has its partitions at once. Offsets are in the database; the group only distributes partitions.
+ * NAME is the consumer's in the inbox, and its group, of this topic alone. INSTANCE is a name that stays the same after
+ * a restart, so that a restarted consumer has its partitions at once. Offsets are in the database; the group only
+ * distributes partitions.
  *
  * Happy path: a rebalance opens the window of each partition, reading begins where the window begins, and each batch is
  * judged, applied and saved in one transaction. It prints a line after each commit.
@@ -69,6 +70,8 @@ static bool open_window(rd_kafka_t *kafka, int32_t count, rd_kafka_topic_partiti
                                               .partition = assignment->partition,
                                               .partitions = count,
                                               .log_start = first};
+    if (strcmp(assignment->topic, topic) != 0)
+        return fail("open a window", "the group was assigned another topic: give each topic its own NAME");
     if (count > PARTITIONS)
         return fail("open a window", "this example has room for 1,000 partitions");
     if (!database_open_window(&place, &partitions[assignment->partition].window, &error))

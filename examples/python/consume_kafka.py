@@ -62,6 +62,8 @@ class Consumer:
         self.revoke()
         count = len(kafka.list_topics(self.topic, TIMEOUT).topics[self.topic].partitions)
         for place in partitions:
+            if place.topic != self.topic:
+                raise RuntimeError("the group was assigned topic %s: give each topic its own NAME" % place.topic)
             log_start, _ = kafka.get_watermark_offsets(place, TIMEOUT)
             window = inbox_window.Window.open(self.database.connection, self.name, self.topic, place.partition, count, log_start)
             self.windows[place.partition], place.offset = window, window.seek

@@ -22,7 +22,7 @@ consumer=$BUILD/examples/kafka_consumer_$kind
 python=$(python_with "confluent_kafka, $module" 2>/dev/null)
 "$python" -c "import confluent_kafka, $module" 2>/dev/null || python=
 
-killed() { # KILLS TOPIC COMMAND...: leaves what must have been applied in expected, what was in applied
+killed() { # KILLS TOPIC COMMAND...: a consumer that is named as its topic; leaves what must have been applied in expected, what was in applied
   local kills=$1; topic=$2; shift 2
   cat >relay.yaml <<Y
 relays:
@@ -32,7 +32,7 @@ relays:
     route: { topic: $topic, position: true }
 Y
   "$OUTBOX" init -c relay.yaml >/dev/null
-  python3 "$here/kill_kafka.py" "$kills" "$OUTBOX" relay.yaml shop.db "$@" billing one "$OUTBOX_TEST_KAFKA" "$topic" "${database[@]}" \
+  python3 "$here/kill_kafka.py" "$kills" "$OUTBOX" relay.yaml shop.db "$@" "$topic" one "$OUTBOX_TEST_KAFKA" "$topic" "${database[@]}" \
     >counted || { sed 's/^/# /' counted; tail -n 3 consumer.log relay.log | sed 's/^/# /'; return 1; }
   grep '^#' counted
   grep -v '^#' counted | LC_ALL=C sort >expected
