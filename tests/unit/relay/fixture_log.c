@@ -78,7 +78,7 @@ void fixture_log_pass(uint64_t low)
     for (uint64_t id = the_fixture->low + 1; id <= low; id++) {
         struct fixture_row *row = &the_fixture->rows[id - 1];
         cr_assert(row->settled || row->spooled || row->dead_lettered, "row %llu is passed", (unsigned long long)id);
-        row->gone = row->gone || (row->settled && !row->spooled);
+        row->gone = row->gone || (row->settled && !row->spooled && id != the_fixture->unremovable);
     }
     the_fixture->low = low;
 }

@@ -235,6 +235,25 @@ Test(exactly_once, event_of_a_log_is_reported_when_the_position_has_passed_it)
     fixture_free(fixture);
 }
 
+/* As a copy in the spool that the database keeps, or that a later settle removes. */
+Test(exactly_once, row_of_a_log_that_stays_hides_no_other)
+{
+    fixture_exactly_once();
+    fixture_log();
+    struct fixture *fixture = fixture_filled(DELIVERY, 40, 4);
+    fixture->unremovable = 7;
+    fixture->names_unremovable = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 5000);
+    cr_assert_eq(fixture->low, 40);
+    expect_settled(fixture, 39);
+    fixture->rows[6].gone = true;
+    fixture_fill(fixture, 4, 4);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    expect_settled(fixture, 44);
+    fixture_free(fixture);
+}
+
 /* The store does not return them again in this ownership, so the record must not take them for gone. */
 Test(exactly_once, settled_events_of_a_log_are_named_after_a_reconnect)
 {
