@@ -165,9 +165,8 @@ static void compare_event(const struct expected *expected)
     FUZZ_CHECK(event && !pg_capture_decode(&store.sql, event, values));
     for (int i = 0; i < PG_PART_CREATED_AT; i++) {
         FUZZ_CHECK((values[i].type == OUTBOX_NULL) == !expected->parts[i].data);
-        FUZZ_CHECK(!expected->parts[i].data ||
-                   (values[i].size == expected->parts[i].size &&
-                    !memcmp(values[i].as.data, expected->parts[i].data, values[i].size)));
+        FUZZ_CHECK(!expected->parts[i].data || (values[i].size == expected->parts[i].size &&
+                                                !memcmp(values[i].as.data, expected->parts[i].data, values[i].size)));
     }
     FUZZ_CHECK(values[PG_PART_CREATED_AT].as.integer == expected->created_us);
     sql_capture_event_drop(&store.sql.capture.queue.memory, event);
@@ -456,8 +455,8 @@ static void send_keepalive(struct fuzz_input *input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const steps[])(struct fuzz_input * input) = {send_begin, send_commit, send_emitted,  send_relation,
-                                                               send_row,   send_row,    send_bytes, send_keepalive};
+    static void (*const steps[])(struct fuzz_input * input) = {send_begin, send_commit, send_emitted, send_relation,
+                                                               send_row,   send_row,    send_bytes,   send_keepalive};
     struct fuzz_input input = {data, data + size};
     open_store((uint8_t)fuzz_int(&input, 1));
     begin_reading();
