@@ -12,6 +12,7 @@ Prints the events that were published, how many lines repeat one, and the number
 "customer orders" lines, sorted: what the consumer's table must hold.
 """
 import json
+import os
 import random
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import time
 import uuid
 
 CUSTOMERS, WINDOW = 40, 60
+MOST_S = float(os.environ.get("INBOX_KILL_S", "0.13"))  # a consumer lives so long at most
 
 
 class Publisher(threading.Thread):
@@ -71,7 +73,7 @@ def start(command, number):
 def kill_one(command, number, chance):
     """False: the consumer ended by itself, with a failure that is not the kill."""
     consumer = start(command, number)
-    time.sleep(0.02 + chance.random() * 0.13)
+    time.sleep(0.02 + chance.random() * MOST_S)
     ended = consumer.poll()
     consumer.kill()
     errors = consumer.communicate()[1].decode()

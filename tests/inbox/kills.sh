@@ -82,6 +82,13 @@ check "the relay sent many events twice" eval '[ "$(sed -n "s/.* \([0-9]*\) line
 check "the consumer applied every event once" diff expected applied
 
 # The same with a new name each time, which the inbox has not seen: the comparison must notice.
-check "without what the inbox remembers" killed 20 'nobody-{}' forgetful.ndjson
-check "events are applied twice" eval '! diff -q expected applied >/dev/null'
+forgets() { # on a busy machine a consumer has to live for longer until it has applied an event
+  local most
+  for most in 0.13 0.5 2; do
+    INBOX_KILL_S=$most killed 20 "nobody-$most-{}" "forgetful-$most.ndjson" || return
+    diff -q expected applied >/dev/null || return 0
+  done
+  return 1
+}
+check "without what the inbox remembers events are applied twice" forgets
 plan
