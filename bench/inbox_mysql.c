@@ -38,7 +38,7 @@ void bench_take(const char *consumer, const struct outbox_bytes *ids, size_t cou
 struct outbox_window *bench_window(const char *topic)
 {
     const struct outbox_window_place place = {
-        .struct_size = sizeof place, .consumer = "bench", .topic = topic, .partition = 0, .partitions = 1};
+        .struct_size = sizeof place, .consumer = "bench", .topic = topic, .partitions = 1, .log_end = INT64_MAX};
     struct outbox_window *window = NULL;
     struct outbox_error error;
     if (outbox_mysql_window_open(mysql, &place, &window, &error))

@@ -69,7 +69,8 @@ static bool open_window(rd_kafka_t *kafka, int32_t count, rd_kafka_topic_partiti
                                               .topic = topic,
                                               .partition = assignment->partition,
                                               .partitions = count,
-                                              .log_start = first};
+                                              .log_start = first,
+                                              .log_end = last};
     if (strcmp(assignment->topic, topic) != 0)
         return fail("open a window", "the group was assigned another topic: give each topic its own NAME");
     if (count > PARTITIONS)

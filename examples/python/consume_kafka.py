@@ -64,8 +64,9 @@ class Consumer:
         for place in partitions:
             if place.topic != self.topic:
                 raise RuntimeError("the group was assigned topic %s: give each topic its own NAME" % place.topic)
-            log_start, _ = kafka.get_watermark_offsets(place, TIMEOUT)
-            window = inbox_window.Window.open(self.database.connection, self.name, self.topic, place.partition, count, log_start)
+            log_start, log_end = kafka.get_watermark_offsets(place, TIMEOUT)
+            window = inbox_window.Window.open(self.database.connection, self.name, self.topic, place.partition, count, log_start,
+                                              log_end)
             self.windows[place.partition], place.offset = window, window.seek
         self.database.connection.commit()
         kafka.assign(partitions)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The inbox of level 2, for consumers of Kafka: a window in memory, one row for each partition. See docs/INBOX.md.
 
-    window = Window.open(connection, "billing", topic, partition, partitions, log_start)
+    window = Window.open(connection, "billing", topic, partition, partitions, log_start, log_end)
     ...                         # read the partition from window.seek on; then, in one transaction of the connection:
     verdict = window.judge(offset, position, event_id)              # NEW, DUPLICATE or BY_ID: level 1 decides
     window.save(connection)
@@ -67,8 +67,8 @@ class Source:
 
 
 class Window:
-    def __init__(self, consumer, topic, partition, partitions, log_start, row, span=1000000):
-        """row: (fewest partitions, most partitions, next offset, window offset), all None without a row. span: of how many
+    def __init__(self, consumer, topic, partition, partitions, log_start, log_end, row, span=1000000):
+        """log_start, log_end: the low and the high watermark. row: (fewest partitions, most partitions, next offset, window offset), all None without a row. span: of how many
         messages a window may reach over."""
         self.name, self.partitions, self.span = (consumer, topic, partition), partitions, span
         fewest, most, next_offset, window_offset = row
@@ -79,6 +79,10 @@ class Window:
         if self.saved >= 0 and log_start > self.saved:
             self.refuse("the broker has removed offsets %d to %d, which were not applied; to skip them, delete the row of "
                         "outbox_inbox_position" % (self.saved, log_start - 1))
+        if log_end < self.saved:
+            self.refuse("the partition ends at offset %d, and offsets up to %d were applied; the topic was made again, or it is of "
+                        "another cluster; stop the consumers and delete the rows of the topic in outbox_inbox_position"
+                        % (log_end, self.saved - 1))
         self.incomplete = window_offset is not None and log_start <= window_offset < next_offset
         self.seek = max(log_start, window_offset or 0)
         self.last = self.seek - 1
@@ -89,10 +93,10 @@ class Window:
         raise error("consumer %s, topic %s, partition %d: %s" % (*self.name, text))
 
     @classmethod
-    def open(cls, connection, consumer, topic, partition, partitions, log_start, span=1000000):
+    def open(cls, connection, consumer, topic, partition, partitions, log_start, log_end, span=1000000):
         with connection.cursor() as cursor:
             cursor.execute(SELECT, (partition, partition, consumer, topic))
-            return cls(consumer, topic, partition, partitions, log_start, cursor.fetchone(), span)
+            return cls(consumer, topic, partition, partitions, log_start, log_end, cursor.fetchone(), span)
 
     # ---- a message ----
 

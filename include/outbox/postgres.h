@@ -174,7 +174,8 @@ OUTBOX_API int outbox_pg_inbox_take(PGconn *pg, const char *consumer, const stru
  * Returns OUTBOX_OK or
  *     INVALID        an argument; nothing was sent
  *     UNSUPPORTED    partitions were added: an event that is sent again may be in another partition
- *     NOT_FOUND      there is no inbox; or the broker has removed messages that this consumer has not applied
+ *     NOT_FOUND      there is no inbox; or the broker has removed messages that this consumer has not applied; or the
+ *                    partition ends before what was applied: the topic was made again
  *     PERMISSION, AGAIN, TIMEOUT, NOT_CONNECTED, NO_MEMORY
  *
  * Blocks until the server has answered: one round trip. One thread at a time for each connection.

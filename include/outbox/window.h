@@ -42,6 +42,7 @@ struct outbox_window_place {
     int32_t partition;
     int32_t partitions; /* that the topic has now */
     int64_t log_start;  /* the first offset that the broker still has: the low watermark */
+    int64_t log_end;    /* the offset of the next message: the high watermark */
 };
 
 enum outbox_window_verdict {

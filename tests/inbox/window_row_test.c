@@ -8,7 +8,8 @@ static struct outbox_window_place place_of(int32_t partition)
                                         .consumer = "billing",
                                         .topic = "outbox.event.order",
                                         .partition = partition,
-                                        .partitions = 4};
+                                        .partitions = 4,
+                                        .log_end = 100};
 }
 
 static struct outbox_window *opened(struct session *session, int32_t partition)
@@ -168,10 +169,10 @@ Test(window, partitions_that_were_added_are_refused)
 Test(window, arguments_are_checked)
 {
     struct session *a = fixture_open();
-    struct outbox_window_place bad[7];
+    struct outbox_window_place bad[8];
     struct outbox_window *window = NULL;
     struct outbox_error error = {0};
-    for (unsigned i = 0; i < 7; i++)
+    for (unsigned i = 0; i < 8; i++)
         bad[i] = place_of(0);
     bad[0].struct_size--;
     bad[1].consumer = "two words";
@@ -180,7 +181,8 @@ Test(window, arguments_are_checked)
     bad[4].partition = -1;
     bad[5].log_start = -1;
     bad[6].consumer = NULL;
-    for (unsigned i = 0; i < 7; i++)
+    bad[7].log_start = bad[7].log_end + 1;
+    for (unsigned i = 0; i < 8; i++)
         cr_assert_eq(client_window_open(a, &bad[i], &window, &error), OUTBOX_E_INVALID, "%u: %s", i, error.text);
     cr_assert_eq(client_window_open(a, NULL, &window, &error), OUTBOX_E_INVALID);
     outbox_window_close(NULL);

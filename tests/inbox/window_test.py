@@ -264,6 +264,16 @@ def events_that_the_broker_removed(p):
     refused(p.open(log_start=3), "offsets 2 to 2")
 
 
+def a_topic_that_was_made_again(p):
+    """Its offsets begin at zero: events at offsets that were applied would be left out."""
+    p.sends("NN", (1, 1), (2, 1))
+    p.commit(2, 0)
+    equal(p.open(log_end=2), 0)
+    refused(p.open(log_end=1), "ends at offset 1, and offsets up to 1 were applied; the topic was made again")
+    p.row = None
+    equal(p.open(log_end=1), 0)
+
+
 def partitions_were_added(p):
     p.sends("N", (1, 1))
     p.commit(1, 0)

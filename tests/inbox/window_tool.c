@@ -2,7 +2,7 @@
 /*
  * tests/inbox/window_tool.c - the window of the C library, driven by lines: window.py and simulation.py use it
  *
- *     open PARTITIONS LOG_START SPAN FEWEST MOST NEXT WINDOW   (-1: no row)   ->  ok SEEK | error CODE TEXT
+ *     open PARTITIONS LOG_START LOG_END SPAN FEWEST MOST NEXT WINDOW   (-1: no row)   ->  ok SEEK | error CODE TEXT
  *     judge OFFSET POSITION ID      ("-": the message has no such header)     ->  new | duplicate | by id | error ...
  *     save                                                                    ->  row NEXT WINDOW | nothing
  *
@@ -29,9 +29,9 @@ static void open_window(const char *line)
     struct window_row row;
     outbox_window_close(window);
     window = NULL;
-    if (sscanf(line, "%" SCNd32 " %" SCNd64 " %" SCNu32 " %" SCNd32 " %" SCNd32 " %" SCNd64 " %" SCNd64,
-               &place.partitions, &place.log_start, &place.span, &row.fewest, &row.most, &row.next_offset,
-               &row.window_offset) != 7)
+    if (sscanf(line, "%" SCNd32 " %" SCNd64 " %" SCNd64 " %" SCNu32 " %" SCNd32 " %" SCNd32 " %" SCNd64 " %" SCNd64,
+               &place.partitions, &place.log_start, &place.log_end, &place.span, &row.fewest, &row.most,
+               &row.next_offset, &row.window_offset) != 8)
         printf("error 0 open: arguments\n");
     else if (window_new(&place, &row, &window, &error))
         print_error();

@@ -20,10 +20,10 @@ class Python:
     def __init__(self):
         self.window = None
 
-    def open(self, row, partitions=4, log_start=0, counts=None, span=1000000):
+    def open(self, row, partitions=4, log_start=0, log_end=1 << 62, counts=None, span=1000000):
         counts = counts or ((partitions, partitions) if row else (None, None))
         try:
-            self.window = inbox_window.Window("billing", "orders", 0, partitions, log_start, counts + (row or (None, None)), span)
+            self.window = inbox_window.Window("billing", "orders", 0, partitions, log_start, log_end, counts + (row or (None, None)), span)
         except inbox_window.Refused as error:
             return "error: %s" % error
         return self.window.seek
@@ -65,10 +65,10 @@ class C:
             raise RuntimeError("%s has ended" % self.process.args[0])
         return "error: " + answer.split(" ", 2)[2] if answer.startswith("error ") else answer
 
-    def open(self, row, partitions=4, log_start=0, counts=None, span=1000000):
+    def open(self, row, partitions=4, log_start=0, log_end=1 << 62, counts=None, span=1000000):
         counts = counts or ((partitions, partitions) if row else (0, 0))
         self.next_offset = row[0] if row else -1
-        answer = self.ask("open", partitions, log_start, span, *counts, *(row or (-1, -1)))
+        answer = self.ask("open", partitions, log_start, log_end, span, *counts, *(row or (-1, -1)))
         return answer if answer.startswith("error") else int(answer.split()[1])
 
     def judge(self, offset, position, event_id):

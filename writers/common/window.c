@@ -62,8 +62,9 @@ int window_check_place(const void *connection, const struct outbox_window_place 
     else if (!inbox_name_is_valid(place->consumer, INBOX_CONSUMER_MAX) ||
              !inbox_name_is_valid(place->topic, WINDOW_TOPIC_MAX))
         fault = "a consumer has 1 to 64 printable ASCII characters without spaces, a topic 1 to 249";
-    else if (place->partition < 0 || place->partition >= place->partitions || place->log_start < 0)
-        fault = "partition is not below partitions, or log_start is negative";
+    else if (place->partition < 0 || place->partition >= place->partitions || place->log_start < 0 ||
+             place->log_end < place->log_start)
+        fault = "partition is not below partitions, log_start is negative, or log_end is below log_start";
     return fault ? outbox_error_set(error, OUTBOX_E_INVALID, "open a window: %s", fault) : OUTBOX_OK;
 }
 
@@ -82,6 +83,12 @@ static int check_row(const struct outbox_window_place *place, const struct windo
                                 "%s: the broker has removed offsets %" PRId64 " to %" PRId64
                                 ", which were not applied; to skip them, delete the row of outbox_inbox_position",
                                 what.text, row->next_offset, place->log_start - 1);
+    if (place->log_end < row->next_offset)
+        return outbox_error_set(error, OUTBOX_E_NOT_FOUND,
+                                "%s: the partition ends at offset %" PRId64 ", and offsets up to %" PRId64
+                                " were applied; the topic was made again, or it is of another cluster; stop the "
+                                "consumers and delete the rows of the topic in outbox_inbox_position",
+                                what.text, place->log_end, row->next_offset - 1);
     return OUTBOX_OK;
 }
 
