@@ -34,6 +34,8 @@ static int turn(PGconn *pg)
 
 static int connect_to(PGconn *pg)
 {
+    if (!pg || PQstatus(pg) == CONNECTION_BAD)
+        return 0; /* there is no socket to wait for */
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (next == PGRES_POLLING_READING || next == PGRES_POLLING_WRITING) {
         struct pollfd one = {.fd = PQsocket(pg), .events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT};

@@ -98,6 +98,8 @@ writes_without_blocking() { # the rest is as for the other example in C
   check "c: its event is published" eval 'works "$OUTBOX" drain && lines events.ndjson 1'
   check "c: failing order is reported" eval '! "${async[@]}" 7 5000000 >"$out" 2>"$err" && grep -q "amount_check" "$err"'
   check "c: and has no event" eval '[ "$(sql "SELECT count(*) FROM outbox")" = 0 ]'
+  check "c: bad connection string is reported" eval \
+    '! timeout 60 "$BUILD/examples/order_async" "nonsense=1" 7 1250 >"$out" 2>"$err" && grep -q "nonsense" "$err"'
 }
 relays() { # LANGUAGE
   rm -f shop.db
