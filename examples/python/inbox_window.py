@@ -13,6 +13,7 @@ import collections
 import re
 import uuid
 
+SOURCES = 16
 NEW, DUPLICATE, BY_ID = "new", "duplicate", "by id"
 PAIR = r"\.([0-9a-f]{1,16})(?:-([0-9a-f]{1,16}))?"
 HEADER = re.compile(r"([0-9a-f]{1,16})" + 3 * PAIR + r"(?:\..*)?")  # SOURCE.OWNERSHIP.POSITION.LOW
@@ -123,7 +124,7 @@ class Window:
 
     def find(self, offset, event_id, number, fields):
         epoch, nonce, position, low = fields[0], fields[1], tuple(fields[2:4]), tuple(fields[4:6])
-        source = self.sources.setdefault(number, Source())
+        source = self.source(number, offset)
         source.note(epoch, nonce, low, offset)
         event = self.events.get(event_id)
         if event and self.may_come_again(event):  # another source, as after a failover, settles what it sends again
@@ -134,6 +135,23 @@ class Window:
             self.events.pop(event_id, None)
             self.events[event_id] = [number, position, offset]
         return verdict
+
+    def source(self, number, offset):
+        """A new one may take the place of the one that is silent for the longest time."""
+        if number not in self.sources:
+            if len(self.sources) == SOURCES:
+                silent = min(self.sources, key=lambda known: self.sources[known].last)
+                if offset - self.sources[silent].last <= self.span:
+                    self.refuse("offset %d: over %d outboxes have sent to this partition within %d messages; use level 1"
+                                % (offset, SOURCES, self.span))
+                self.forget(silent)
+            self.sources[number] = Source()
+        return self.sources[number]
+
+    def forget(self, number):
+        for event_id in [event_id for event_id, event in self.events.items() if event[0] == number]:
+            del self.events[event_id]
+        del self.sources[number]
 
     def may_come_again(self, event):
         return event[1] >= self.sources[event[0]].low
@@ -153,9 +171,7 @@ class Window:
             number = next(iter(self.events.values()))[0]
             if offset - self.sources[number].last <= self.span:
                 self.refuse("its relay has held back an event for %d messages; raise span, or use level 1" % self.span)
-            for event_id in [event_id for event_id, event in self.events.items() if event[0] == number]:
-                del self.events[event_id]
-            del self.sources[number]
+            self.forget(number)
 
     # ---- the row ----
 

@@ -201,6 +201,23 @@ def a_source_that_is_silent_for_a_span_is_forgotten(p):
     p.commit(21, 20)
 
 
+def a_silent_source_makes_room_for_another(p):
+    """16 of them are kept. One that was silent for a span leaves, when there is another."""
+    p.open(span=16)
+    p.sends("N", (5, 5, 1), source="1")
+    for source in range(1, 17):
+        p.sends("I", (4, 6, 100 + source), source="%x" % source)
+    refused(p.judge(p.header("5", "5", source="11"), 17), "over 16 outboxes have sent to this partition within 16 messages")
+    p.sends("ND", (1, 1, 1), (1, 1, 1), source="11")
+    p.commit(20, 4)
+
+
+def an_event_that_has_left_is_not_found(p):
+    """The mark has passed it, and a failover gives its id again: both languages forget it at the same time."""
+    p.sends("NNNN", (1, 1), (2, 2), (3, 3), (9, 9))
+    p.sends("I", (2, 2), owner="1-b")
+
+
 def a_source_that_holds_an_event_back(p):
     p.open(span=10)
     for position in range(1, 12):

@@ -224,10 +224,12 @@ static void note_repeat(struct window_event *event, struct window_source *source
 static int judge(struct outbox_window *window, const struct message *message, enum outbox_window_verdict *verdict,
                  struct outbox_error *error)
 {
-    struct window_source *source = window_set_source(&window->set, message->header.source);
+    struct window_source *source =
+        window_set_source(&window->set, message->header.source, message->offset - window->place.span);
     if (!source)
         return FAIL(window, OUTBOX_E_UNSUPPORTED, message->offset,
-                    "over %d outboxes send to this partition; use level 1", WINDOW_SOURCES);
+                    "over %d outboxes have sent to this partition within %" PRIu32 " messages; use level 1",
+                    WINDOW_SOURCES, window->place.span);
     if (!window_set_reserve(&window->set))
         return FAIL(window, OUTBOX_E_NO_MEMORY, message->offset, "out of memory for %" PRIu32 " events",
                     window->set.count);

@@ -69,7 +69,7 @@ bool window_set_reserve(struct window_set *set)
 struct window_event *window_set_find(const struct window_set *set, const uint8_t *id)
 {
     uint32_t *slot = set->room ? slot_of(set, id) : NULL;
-    struct window_event *event = slot && *slot ? &set->events[*slot - 1] : NULL;
+    struct window_event *event = slot && *slot > set->first ? &set->events[*slot - 1] : NULL; /* before: it has left */
     return event && may_come_again(event) ? event : NULL;
 }
 
@@ -86,26 +86,29 @@ const struct window_event *window_set_first(struct window_set *set)
     return set->first < set->count ? &set->events[set->first] : NULL;
 }
 
-struct window_source *window_set_source(struct window_set *set, uint64_t number)
-{
-    struct window_source *unused = NULL;
-    for (struct window_source *source = set->sources; source < set->sources + WINDOW_SOURCES; source++) {
-        if (source->used && source->number == number)
-            return source;
-        if (!source->used)
-            unused = source;
-    }
-    if (unused)
-        *unused = (struct window_source){.used = true, .number = number};
-    return unused;
-}
-
 void window_set_forget(struct window_set *set, struct window_source *source)
 {
     source->low = (struct outbox_position){UINT64_MAX, UINT64_MAX};
     if (set->room)
         remove_passed(set);
     source->used = false;
+}
+
+struct window_source *window_set_source(struct window_set *set, uint64_t number, int64_t silent_before)
+{
+    struct window_source *place = set->sources;
+    for (struct window_source *source = set->sources; source < set->sources + WINDOW_SOURCES; source++) {
+        if (source->used && source->number == number)
+            return source;
+        if (place->used && (!source->used || source->last < place->last))
+            place = source;
+    }
+    if (place->used && place->last >= silent_before)
+        return NULL;
+    if (place->used)
+        window_set_forget(set, place);
+    *place = (struct window_source){.used = true, .number = number};
+    return place;
 }
 
 void window_set_free(struct window_set *set)

@@ -40,8 +40,9 @@ struct window_set {
 
 void window_set_free(struct window_set *set);
 
-/* NULL: this many outboxes do not send to one partition. */
-struct window_source *window_set_source(struct window_set *set, uint64_t number);
+/* A new source may take the place of the one that is silent for the longest time, if that sent nothing at or after
+ * `silent_before`. NULL: none is silent for so long. */
+struct window_source *window_set_source(struct window_set *set, uint64_t number, int64_t silent_before);
 /* Its events leave, too. */
 void window_set_forget(struct window_set *set, struct window_source *source);
 
