@@ -144,6 +144,18 @@ def ids_that_are_used_again(p):
     p.sends("N", (11, 11, 111))
 
 
+def a_restored_backup(p):
+    """Its epochs are lower, so the marks of the former history hide events until the window is forgotten."""
+    p.owner = "5-aa"
+    p.sends("NN", (8, 8), (9, 9))
+    p.commit(2, 1)
+    p.owner = "2-bb"
+    p.sends("D", (7, 7, 107))
+    p.row = (2, 2)
+    equal(p.open(), 2)
+    p.sends("NN", (7, 7, 107), (8, 8, 108))
+
+
 def an_id_chosen_by_hand(p):
     """Level 1 recognises it, also when the next owner sends it again, and after a crash."""
     p.sends("NNI", (100, 100), (200, 200), (7, 200))
