@@ -75,9 +75,11 @@ OUTBOX_API int outbox_mysql_add_many(MYSQL *mysql, const char *table, const stru
  * table   as above
  * events  `count` events, as above; borrowed during the call
  * count   1 or more
- * sql     gets one INSERT with the values in it, in hexadecimal digits, so it is ASCII but for the name of the table.
- * It ends with a NUL. outbox_mysql_statement_free() frees it; NULL after a failure size    gets its size in bytes
- * without the NUL; may be NULL error   gets the reason of a failure; may be NULL
+ * sql     gets one INSERT with a NUL at its end; outbox_mysql_statement_free() frees it; NULL after a failure
+ * size    gets its size in bytes without the NUL; may be NULL
+ * error   gets the reason of a failure; may be NULL
+ *
+ * The values are hexadecimal digits, so the statement is ASCII but for the name of the table.
  *
  * Returns OUTBOX_OK, INVALID or NO_MEMORY. The events are inserted if the server reports `count` affected rows; roll
  * back if it reports another number.
