@@ -44,15 +44,22 @@ static bool fail(const char *what, const char *why)
 
 /* ---- partitions -------------------------------------------------------------------------------------------------- */
 
+/* 0: it failed. */
 static int32_t count_partitions(rd_kafka_t *kafka)
 {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(kafka, topic, NULL);
     rd_kafka_resp_err_t error = rd_kafka_metadata(kafka, 0, handle, &metadata, TIMEOUT_MS);
-    int32_t count = !error && metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
     rd_kafka_topic_destroy(handle);
-    if (!error)
-        rd_kafka_metadata_destroy(metadata);
+    if (error) {
+        fail("read the metadata of the topic", rd_kafka_err2str(error));
+        return 0;
+    }
+    error = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    int32_t count = error ? 0 : metadata->topics[0].partition_cnt;
+    if (error)
+        fail("read the metadata of the topic", rd_kafka_err2str(error));
+    rd_kafka_metadata_destroy(metadata);
     return count;
 }
 
@@ -107,7 +114,7 @@ static void rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t event, rd_kafka_top
         return;
     }
     int32_t count = count_partitions(kafka);
-    for (assigned = 0; assigned < list->cnt && open_window(kafka, count, &list->elems[assigned]);)
+    for (assigned = 0; !failed && assigned < list->cnt && open_window(kafka, count, &list->elems[assigned]);)
         assigned++;
     if (!failed)
         rd_kafka_assign(kafka, list);

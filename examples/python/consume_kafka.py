@@ -17,6 +17,7 @@ import confluent_kafka
 import inbox_window
 
 BATCH, TIMEOUT = 500, 10
+HEADERS = ("outbox-position", "id")  # the others may be of any bytes
 
 
 class Database:
@@ -60,7 +61,10 @@ class Consumer:
 
     def assign(self, kafka, partitions):
         self.revoke()
-        count = len(kafka.list_topics(self.topic, TIMEOUT).topics[self.topic].partitions)
+        topic = kafka.list_topics(self.topic, TIMEOUT).topics[self.topic]
+        if topic.error:
+            raise confluent_kafka.KafkaException(topic.error)
+        count = len(topic.partitions)
         for place in partitions:
             if place.topic != self.topic:
                 raise RuntimeError("the group was assigned topic %s: give each topic its own NAME" % place.topic)
@@ -91,7 +95,7 @@ class Consumer:
         return batch
 
     def apply(self, message):
-        headers = {name: value.decode() for name, value in message.headers() or ()}
+        headers = {name: (value or b"").decode(errors="replace") for name, value in message.headers() or () if name in HEADERS}
         verdict = self.windows[message.partition()].judge(message.offset(), headers.get("outbox-position"), headers.get("id"))
         by_id = verdict == inbox_window.BY_ID
         if verdict == inbox_window.NEW or (by_id and self.database.is_new(self.name, headers["id"])):
