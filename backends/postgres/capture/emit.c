@@ -148,7 +148,8 @@ static void create_publication(const struct sql_store *store, struct obx_sql_tex
                       " WITH (publish = 'insert', publish_via_partition_root = true);\n    END IF;\nEND\n$outbox$");
 }
 
-/* Numbers are never used twice, also if the row was lost: those in the table are above. An operator who gives up log
+/* Numbers are never used twice, also if the row was lost: the first one is above those of the table and of the dead
+ * letters. An operator who gives up log
  * that is lost empties the position: then it becomes the end of the log, and the numbers leave room for what was in
  * flight. */
 static void append_upsert(const struct sql_store *store, struct obx_sql_text *sql)
@@ -190,6 +191,8 @@ static void create_row(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_int(sql, SQL_CAPTURE_BASE);
     obx_sql_text_format(sql, ", (SELECT max(%n) FROM ", obx_sql_column(&store->column_names, "id"));
     sql_append_outbox(store, sql);
+    obx_sql_text_puts(sql, "), (SELECT max(outbox_id) FROM ");
+    sql_append_dead(store, sql);
     obx_sql_text_puts(sql, ")), 0, 0 FROM ");
     append_places(store, sql);
     append_upsert(store, sql);

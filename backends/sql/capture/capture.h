@@ -94,17 +94,16 @@ void sql_capture_table_end(struct sql_op *op);
 void sql_capture_release(struct sql_store *store, struct obx_sql_batch *batch);
 void sql_capture_cancel(struct sql_store *store); /* ends a claim that waits */
 void sql_capture_stop(struct sql_store *store);   /* reads no more; a claim that waits ends */
-/* Ids of the rows that the claim in flight may return, if it is one of the table: above `after`, up to `last`. */
-struct sql_capture_window {
-    int64_t after, last;
-};
+/* Ids of the rows that the claim in flight may return, if it is one of the table. */
 struct sql_capture_window sql_capture_window(const struct sql_store *store);
 bool sql_capture_is_spool_claim(const struct sql_op *op); /* its rows are no business of the gaps */
 
 /* ---- settle.c, spool.c, idle.c ----------------------------------------------------------------------------------- */
 
-/* store->ranges: the rows of the settle that are in the table. False: no memory. */
-bool sql_capture_ranges(struct sql_store *store, const struct outbox_settle *settle);
+/* store->ranges: the rows of the settle that are in the table, and copies that the position has passed since. False: no
+ * memory. */
+bool sql_capture_ranges(struct sql_op *op);
+void sql_capture_removed(struct sql_op *op); /* all of store->ranges are removed, refused or locked */
 /* Records the position if it has moved, then calls done(). low: as in a settle. */
 void sql_capture_record(struct sql_op *op, struct outbox_position low,
                         void (*done)(struct sql_op *op, const struct outbox_error *error));

@@ -335,8 +335,28 @@ static void claim_log(struct sql_op *op)
 struct sql_capture_window sql_capture_window(const struct sql_store *store)
 {
     if (store->capture.phase == SQL_CAPTURE_SPOOL)
-        return (struct sql_capture_window){store->capture.spool_cursor, INT64_MAX};
+        return store->capture.spool_window;
     return (struct sql_capture_window){store->gaps.hi, SQL_CAPTURE_BASE - 1};
+}
+
+/* The copies after the cursor, up to the next ones that this owner has published. */
+static struct sql_capture_window next_copies(const struct sql_capture *capture)
+{
+    struct sql_capture_window window = {capture->spool_cursor, INT64_MAX};
+    for (uint32_t i = 0; i < capture->proofs.count; i++) {
+        const struct obx_sql_range *published = &capture->proofs.items[i];
+        if (published->lo > window.after + 1)
+            return (struct sql_capture_window){window.after, published->lo - 1};
+        if (published->hi > window.after)
+            window.after = published->hi;
+    }
+    return window;
+}
+
+static void claim_rows(struct sql_op *op)
+{
+    op->store->capture.spool_window = next_copies(&op->store->capture);
+    sql_claim_table(op);
 }
 
 bool sql_capture_is_spool_claim(const struct sql_op *op)
@@ -361,9 +381,14 @@ void sql_capture_table_end(struct sql_op *op)
     struct sql_store *store = op->store;
     struct sql_capture *capture = &store->capture;
     sql_op_drop_result(op);
+    if (capture->phase == SQL_CAPTURE_SPOOL && capture->spool_window.last < INT64_MAX) {
+        capture->spool_cursor = capture->spool_window.last;
+        claim_rows(op);
+        return;
+    }
     if (capture->phase == SQL_CAPTURE_TABLE) {
         capture->phase = SQL_CAPTURE_SPOOL;
-        sql_claim_table(op);
+        claim_rows(op);
         return;
     }
     capture->phase = SQL_CAPTURE_LOG;
@@ -380,7 +405,6 @@ void sql_capture_rewind(struct sql_store *store)
         return;
     sql_capture_stop(store);
     sql_capture_queue_reset(&capture->queue, capture->queue.low);
-    obx_sql_ranges_clear(&capture->proofs);
     capture->phase = capture->table_in_log ? SQL_CAPTURE_SPOOL : SQL_CAPTURE_TABLE;
     capture->spool_cursor = SQL_CAPTURE_BASE;
     capture->failure.code = OUTBOX_OK;
@@ -402,7 +426,7 @@ void sql_capture_claim(struct sql_op *op)
     } else if (capture->phase != SQL_CAPTURE_LOG ||
                (!capture->table_in_log && now - capture->table_polled_ns > TABLE_EVERY_NS)) {
         capture->table_polled_ns = now;
-        sql_claim_table(op);
+        claim_rows(op);
     } else {
         begin_reading(store);
         claim_log(op);

@@ -2,8 +2,10 @@
 /*
  * backends/sql/capture/position.c - the position row
  *
- * acquire: raise the epoch, read the row -> read which events above it are in the table -> owner. Each record is one
- * UPDATE by primary key, in the session of the owner; `writes` makes sure that it changes the row.
+ * acquire: raise the epoch, read the row -> read which events above it are in the table -> which are dead letters
+ * instead
+ * -> owner. Each record is one UPDATE by primary key, in the session of the owner; `writes` makes sure that it changes
+ * the row.
  *
  * Failure modes: no row, or one that is not of this server, is OUTBOX_E_SCHEMA. An UPDATE that meets no row with the
  * epoch is OUTBOX_E_FENCED: another relay became the owner.
@@ -148,12 +150,20 @@ static bool put_spooled(struct sql_request *request)
     sql_append_outbox(store, &sql);
     obx_sql_text_format(&sql, " WHERE %n > ", store->table.id);
     obx_sql_text_int(&sql, store->capture.row.sequence);
-    if (store->capture.source->put_dead) {
-        obx_sql_text_puts(&sql, " UNION SELECT outbox_id FROM ");
-        sql_append_dead(store, &sql);
-        obx_sql_text_puts(&sql, " WHERE outbox_id > ");
-        obx_sql_text_int(&sql, store->capture.row.sequence);
-    }
+    obx_sql_text_puts(&sql, " ORDER BY 1");
+    return store->driver->put_text(request, &sql);
+}
+
+/* Only letters that put_dead() made: it makes them instead of a copy. Others are of rows, and prove nothing: they may
+ * be of numbers that a lost position row gave. */
+static bool put_letters(struct sql_request *request)
+{
+    const struct sql_store *store = request->store;
+    struct obx_sql_text sql = sql_text(store);
+    obx_sql_text_puts(&sql, "SELECT outbox_id FROM ");
+    sql_append_dead(store, &sql);
+    obx_sql_text_puts(&sql, " WHERE attempts = 0 AND topic = '' AND outbox_id > ");
+    obx_sql_text_int(&sql, store->capture.row.sequence);
     obx_sql_text_puts(&sql, " ORDER BY 1");
     return store->driver->put_text(request, &sql);
 }
@@ -173,18 +183,37 @@ static bool note_rows(struct sql_store *store, void *result)
            (!rows || sql_capture_note_copied(store, store->ids[rows - 1]));
 }
 
-static void on_spooled(struct sql_request *request, const struct outbox_error *error)
+/* False: the operation has failed. */
+static bool note_result(struct sql_op *op, const struct outbox_error *error)
 {
-    struct sql_op *op = request->arg;
     struct sql_store *store = op->store;
     struct outbox_error verdict = *error;
     if (!verdict.code && !note_rows(store, op->result))
         outbox_error_set(&verdict, OUTBOX_E_NO_MEMORY, "read spooled rows of %s: out of memory", store->table_name);
-    if (verdict.code) {
+    if (verdict.code)
         fail(op, &verdict);
+    return !verdict.code;
+}
+
+/* Without the table, or the right to read it, put_dead() has made no letter. */
+static void on_letters(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    if (error->code == OUTBOX_E_NOT_FOUND || error->code == OUTBOX_E_PERMISSION || note_result(op, error))
+        sql_op_complete(op, NULL);
+}
+
+static void on_spooled(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    if (!note_result(op, error))
+        return;
+    if (!op->store->capture.source->put_dead) {
+        sql_op_complete(op, NULL);
         return;
     }
-    sql_op_complete(op, NULL);
+    sql_op_drop_result(op);
+    sql_op_submit(op, op->store->owner, "read dead letters", put_letters, sql_op_store_result, on_letters);
 }
 
 /* No other relay was the owner meanwhile, and no commit was lost: what this one knows is the row's, or later. */
@@ -197,6 +226,7 @@ static void begin_at_row(struct sql_store *store, struct outbox_error *error)
 {
     struct sql_capture *capture = &store->capture;
     obx_sql_ranges_clear(&capture->queue.done);
+    obx_sql_ranges_clear(&capture->proofs);
     sql_capture_queue_reset(&capture->queue, capture->row.sequence);
     capture->failure.code = OUTBOX_OK;
     capture->unrecorded = false;

@@ -3,7 +3,8 @@
  * backends/sql/capture/settle.c - settles of a store that reads a log
  *
  * Rows of the table are deleted by the removal of backends/sql/server; events of the log need nothing. Then the
- * position is recorded, if it has moved. Copies above the recorded position are deleted after that.
+ * position is recorded, if it has moved. Copies above the recorded position are deleted by a later settle: the first
+ * one after the record of a position that has passed them.
  */
 #include "sql/capture/capture.h"
 #include "sql/gaps/id_ranges.h"
@@ -115,21 +116,24 @@ static bool add_row(struct sql_store *store, int64_t id)
     return obx_sql_id_range_add(store->host, &store->ranges, id);
 }
 
+/* They stay in `proofs` until the removal has succeeded. */
 static bool add_passed_proofs(struct sql_store *store)
 {
-    struct obx_sql_ranges *proofs = &store->capture.proofs;
-    while (proofs->count && !is_proof(store, proofs->items[0].lo)) {
-        int64_t lo = proofs->items[0].lo, hi = proofs->items[0].hi, passed = store->capture.row.sequence;
-        hi = hi < passed ? hi : passed;
-        if (!obx_sql_ranges_add(store->host, &store->ranges, lo, hi) ||
-            !obx_sql_ranges_remove(store->host, proofs, lo, hi))
+    const struct obx_sql_ranges *proofs = &store->capture.proofs;
+    int64_t passed = store->capture.row.sequence;
+    for (uint32_t i = 0; i < proofs->count && !is_proof(store, proofs->items[i].lo); i++) {
+        int64_t hi = proofs->items[i].hi;
+        if (!obx_sql_ranges_add(store->host, &store->ranges, proofs->items[i].lo, hi < passed ? hi : passed))
             return false;
     }
     return true;
 }
 
-bool sql_capture_ranges(struct sql_store *store, const struct outbox_settle *settle)
+bool sql_capture_ranges(struct sql_op *op)
 {
+    struct sql_store *store = op->store;
+    const struct outbox_settle *settle = op->in;
+    op->sequence = store->capture.row.sequence;
     obx_sql_ranges_clear(&store->ranges);
     for (uint32_t s = 0; s < settle->span_count; s++) {
         const struct outbox_span *span = &settle->spans[s];
@@ -140,4 +144,10 @@ bool sql_capture_ranges(struct sql_store *store, const struct outbox_settle *set
         }
     }
     return add_passed_proofs(store) && note_settled(store, settle, &store->capture.queue);
+}
+
+/* Only the bottom of the set goes: that needs no memory. */
+void sql_capture_removed(struct sql_op *op)
+{
+    obx_sql_ranges_remove(op->store->host, &op->store->capture.proofs, SQL_CAPTURE_BASE, op->sequence);
 }

@@ -79,6 +79,11 @@ struct sql_capture_row {
     int64_t epoch;
 };
 
+/* Ids above `after`, up to `last`. */
+struct sql_capture_window {
+    int64_t after, last;
+};
+
 enum sql_capture_phase { SQL_CAPTURE_TABLE = 0, SQL_CAPTURE_SPOOL, SQL_CAPTURE_LOG };
 
 struct sql_capture {
@@ -95,18 +100,20 @@ struct sql_capture {
     /* claims */
     bool table_in_log; /* its rows are events of the log: of the table only copies are read. Set at the start */
     enum sql_capture_phase phase;
-    int64_t spool_cursor;          /* the last spooled row that was claimed since the rewind */
-    uint64_t table_polled_ns;      /* when the table was read last */
-    struct sql_op *waiting;        /* the claim in flight waits for the reader, */
-    struct outbox_timer *patience; /* so long at most; NULL: not needed yet */
-    bool hungry;                   /* the last claim gave nothing: new events wake the host */
+    int64_t spool_cursor;                   /* the last spooled row that was claimed since the rewind, or left out */
+    struct sql_capture_window spool_window; /* of the claim in flight */
+    uint64_t table_polled_ns;               /* when the table was read last */
+    struct sql_op *waiting;                 /* the claim in flight waits for the reader, */
+    struct outbox_timer *patience;          /* so long at most; NULL: not needed yet */
+    bool hungry;                            /* the last claim gave nothing: new events wake the host */
 
     /* the position row */
     uint64_t passed_index; /* of the transaction after the last that was passed */
     bool unrecorded;       /* the position has moved since the last record that is known to be committed */
     /* Settled copies above the recorded position. The last copy proves that the events before it are settled or copied
      * (capture.h): a crash after its removal would publish these again. So they are removed after the position has
-     * passed them, and count as locked rows until then. */
+     * passed them, and count as locked rows until then. A rewind does not return them: this owner has published them.
+     */
     struct obx_sql_ranges proofs;
 
     /* the spool in flight */

@@ -33,6 +33,8 @@ static struct outbox_position low_of(const struct outbox_settle *settle)
 static void conclude(struct sql_op *op)
 {
     struct outbox_error verdict = {.code = OUTBOX_OK};
+    if (sql_captures(op->store))
+        sql_capture_removed(op);
     sql_refused_log(op->store);
     sql_locked_log(op->store);
     sql_refused_report(op->store, op->in, &verdict);
@@ -76,8 +78,7 @@ void sql_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
     if (!sql_owner_may(op, "settle rows"))
         return;
     obx_sql_outstanding_removing(&store->outstanding);
-    bool fine = sql_captures(store) ? sql_capture_ranges(store, settle)
-                                    : obx_sql_id_ranges(store->host, &store->ranges, settle);
+    bool fine = sql_captures(store) ? sql_capture_ranges(op) : obx_sql_id_ranges(store->host, &store->ranges, settle);
     if (!fine || !sql_refused_leave_out(store, &store->ranges) || !sql_locked_leave_out(store, &store->ranges))
         outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
     if (error.code || SQL_FAILPOINT_ERROR(store, before_settle, &error))
