@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "relay/order.h"
 
 #define ID_MAX 64 /* bytes of an event id in the log */
@@ -29,7 +30,9 @@ struct obx_dead_letter_row *obx_dead_letter_row_new(const struct obx_dead_letter
     row->topic_size = (uint32_t)message->topic.size;
     row->key_size = (uint32_t)message->key.size;
     row->key_is_null = !message->key.data;
-    snprintf(row->reason, sizeof row->reason, "%.*s", (int)sizeof row->reason - 1, reason);
+    /* A server refuses what is not UTF-8, such as half a character. */
+    size_t whole = obx_utf8_prefix(reason, strnlen(reason, sizeof row->reason - 1));
+    snprintf(row->reason, sizeof row->reason, "%.*s", (int)whole, reason);
     copy_bytes(row->bytes, message->topic);
     copy_bytes(row->bytes + message->topic.size, message->key);
     copy_bytes(row->bytes + message->topic.size + message->key.size, id);

@@ -172,7 +172,8 @@ void mys_name_event(const struct sql_store *store, const struct sql_capture_even
         else
             mys_append_hex(&id, (struct outbox_bytes){value.as.data, value.size});
     }
-    snprintf(text, size, "%.80s: %.140s", id.size ? obx_sql_text_get(&id) : "without an id", why->text);
+    const char *name_of = id.size ? obx_sql_text_get(&id) : "without an id";
+    snprintf(text, size, "%.*s: %.*s", obx_sql_cut(name_of, 80), name_of, obx_sql_cut(why->text, 140), why->text);
     obx_sql_text_free(&id);
 }
 
@@ -219,7 +220,7 @@ bool mys_put_dead_event(struct sql_request *request)
     const struct sql_store *store = op->store;
     const struct outbox_span *span = ((const struct outbox_spool *)op->in)->spans;
     const struct sql_capture_event *event = sql_capture_event_at(span->batch, span->first);
-    const struct outbox_dead_row row = {.position = {.major = event->order}, .reason = op->reason};
+    const struct outbox_dead_row row = {.position = {.major = event->order}, .topic = {"", 0}, .reason = op->reason};
     mys_append_fence(op, request->sql, NULL);
     mys_append_dead_copy(store, request->sql, &row);
     append_event(store, request->sql, event);
