@@ -37,12 +37,13 @@ struct walk {
     const char *unknown; /* a column of the log that the store does not know, since then; NULL: none */
 };
 
-/* Of the store's columns before `end`: one that has a value of an event; NULL: none. */
+/* Of the store's columns before `end`: one that has a value of an event; NULL: none. The log never has generated ones.
+ */
 static const char *missing_before(const struct walk *walk, uint32_t end)
 {
     const struct sql_table *table = &walk->store->sql.table;
     for (uint32_t i = walk->next; i < end; i++)
-        if (value_of(walk->store, table->columns[i].name) < PG_ROW_VALUES)
+        if (!table->columns[i].generated && value_of(walk->store, table->columns[i].name) < PG_ROW_VALUES)
             return table->columns[i].name;
     return NULL;
 }
@@ -81,8 +82,8 @@ static void note(struct pg_store *store, const char *name, unsigned index, uint3
     if (value >= PG_ROW_VALUES)
         return;
     columns->of[value] = (int16_t)index;
-    columns->bytea[value] = type < FIRST_OWN_OID ? type == BYTEA_OID
-                                                 : value < PG_PARTS && pg_row_has_base(store, value, PG_BASE_BYTEA);
+    columns->bytea[value] =
+        type < FIRST_OWN_OID ? type == BYTEA_OID : value < PG_PARTS && pg_row_has_base(store, value, PG_BASE_BYTEA);
 }
 
 /* Of each column its flags, name, type and type modifier. */

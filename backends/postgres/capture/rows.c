@@ -31,9 +31,12 @@ const char *pg_rows_refusal(const struct pg_store *store)
     if (sql_column_of(&store->sql, "created_at") && !pg_row_has_base(store, PG_PART_CREATED_AT, PG_BASE_TIMESTAMP) &&
         !pg_row_has_base(store, PG_PART_CREATED_AT, PG_BASE_TIMESTAMPTZ))
         return "its created_at is neither timestamptz nor timestamp";
-    for (uint32_t i = 0; i < store->sql.selected_count; i++)
+    for (uint32_t i = 0; i < store->sql.selected_count; i++) {
         if (store->capture.parts[i] == PG_PARTS)
             return "the route needs a column that is none of the eight of an outbox";
+        if (sql_column_of(&store->sql, obx_sql_columns[store->capture.parts[i]])->generated)
+            return "the route needs a generated column, which the log does not have";
+    }
     return NULL;
 }
 

@@ -183,6 +183,19 @@ Test(capture_rows, a_column_that_is_renamed_is_named)
     close_capture(&fixture);
 }
 
+/* The log does not have it. */
+Test(capture_rows, a_generated_column_of_the_route_is_refused)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_generated");
+    fixture_run(&fixture,
+                "ALTER TABLE %s DROP created_at, ADD created_at timestamptz GENERATED ALWAYS AS (NULL) STORED");
+    restart_with(&fixture, ROWS);
+    cr_assert_eq(claim_until_failure(&fixture, OUTBOX_CLAIM_REWIND), OUTBOX_E_SCHEMA);
+    cr_assert(strstr(fixture.error.text, "the route needs a generated column"), "%s", fixture.error.text);
+    close_capture(&fixture);
+}
+
 Test(capture_rows, rows_from_before_a_column_was_renamed_are_named)
 {
     struct sql_fixture fixture;
