@@ -87,7 +87,7 @@ Test(lock_wait, start_names_the_lock_and_its_holder)
 Test(lock_wait, start_that_fails_has_the_reason_in_its_error)
 {
     struct sql_fixture fixture;
-    fixture_open(&fixture, "lock_waited", true, "  statement_timeout: 7s\n");
+    fixture_open(&fixture, "lock_waited", true, "  statement_timeout: 15s\n");
     struct session *other = session_open();
     lock_table(&fixture, other);
     cr_assert_neq(fixture_start(&fixture, fixture.store), 0);
