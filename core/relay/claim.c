@@ -422,15 +422,16 @@ static bool has_place(const struct obx_claimer *claimer)
            context->stats.in_flight_bytes < (uint64_t)context->settings.max_in_flight_bytes;
 }
 
-/* Only with an empty pipeline: a rewind would give its rows a second time. Every blocked event comes again, so the keys
- * are cleared. They must not be kept: rows that were skipped when the store was lost may stand before blocked events.
- */
+/* Only with an empty pipeline: a rewind would give its rows a second time. Not while an idle settle of a log is in
+ * flight: the mark that it stores is older than the rewind. Every blocked event comes again, so the keys are cleared.
+ * They must not be kept: rows that were skipped when the store was lost may stand before blocked events. */
 static bool may_rewind(struct obx_claimer *claimer)
 {
     struct obx_stages *stages = claimer->stages;
     if (!obx_record_may_rewind(stages->record) && !obx_log_room_relieving(stages->log_room))
         return false;
-    if (!obx_pipeline_empty(stages->pipeline) || !obx_dead_letters_give_up(stages->dead_letters))
+    if (!obx_pipeline_empty(stages->pipeline) || stages->context.passing ||
+        !obx_dead_letters_give_up(stages->dead_letters))
         return false;
     obx_keys_clear(stages->keys);
     return true;

@@ -75,7 +75,7 @@ void obx_position_header_claimed(struct obx_position_header *header, const struc
 void obx_position_header_settled(struct obx_position_header *header, const struct outbox_settle *settle)
 {
     header->kept = settle->refused->rows + settle->refused->locked;
-    if (header->stages->context.reads_log)
+    if (header->stages->context.reads_log && !header->rewinding)
         header->floor = settle->low; /* zero until all rows of the spool were returned (low_mark.c) */
 }
 

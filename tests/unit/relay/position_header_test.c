@@ -219,3 +219,46 @@ Test(position_header, of_a_log_waits_for_the_spool)
     goes_out(fixture, 7, 2);
     fixture_free(fixture);
 }
+
+static uint32_t publishes_before;
+
+static bool is_held(struct fixture *fixture)
+{
+    return fixture->publishes > publishes_before;
+}
+
+static void passes_none(struct fixture *fixture)
+{
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    while (fixture->published_count) {
+        struct place place = last_place(fixture);
+        cr_assert_geq(place.position, place.low, "%llu of %llu", place.position, place.low);
+        fixture->published_count--;
+    }
+}
+
+/* The batch in flight is settled after the resume, and before the rows of the spool are read again. */
+Test(position_header, of_a_log_waits_for_the_spool_after_a_pause)
+{
+    fixture_log();
+    struct fixture *fixture = fixture_new(SETTINGS "retry_min: 1h\nretry_max: 1h\n");
+    const struct obx_control_request pause = {.action = OBX_CONTROL_PAUSE, .by = "test"},
+                                     resume = {.action = OBX_CONTROL_RESUME, .by = "test"};
+    struct outbox_error answer;
+    fixture->refuse = refuses_k1;
+    fixture_fill(fixture, 6, 2);
+    fixture_start(fixture);
+    fixture_run_for(fixture, 5000);
+    cr_assert_eq(fixture->low, 6);
+    fixture->hold = true;
+    publishes_before = fixture->publishes;
+    fixture_insert(fixture, "k9", "held");
+    cr_assert(fixture_run(fixture, is_held, 60000));
+    cr_assert_eq(obx_relay_control(fixture->relay, &pause, &answer), 0);
+    fixture_run_for(fixture, 100);
+    cr_assert_eq(obx_relay_control(fixture->relay, &resume, &answer), 0);
+    fixture->refuse = NULL;
+    fixture_release_all(fixture);
+    passes_none(fixture);
+    fixture_free(fixture);
+}
