@@ -111,7 +111,7 @@ static void report_kept(struct kafka_broker *self, struct kafka_publish *publish
     kafka_report(self, publish, self->slots[publish->slot].indexes, count, outcome, error);
 }
 
-static void count(const struct outbox_host *host, bool committed)
+static void count_ended(const struct outbox_host *host, bool committed)
 {
     if (host->struct_size >= sizeof *host)
         host->transaction_ended(host, committed);
@@ -131,7 +131,7 @@ static void release(struct kafka_broker *self, uint32_t outcome, const struct ou
     transaction->publishes = NULL;
     transaction->rows = 0;
     transaction->full = false;
-    count(self->host, !error);
+    count_ended(self->host, !error);
 }
 
 void kafka_transaction_report_late(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index)

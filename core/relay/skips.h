@@ -5,7 +5,7 @@
  * A blocked event is only a position in memory. So a skip is noted here, and takes effect when the event is read again
  * and prepared: it is rejected with the reason of the skip, and becomes a dead letter whatever on_reject is. An event
  * that is never read again leaves its entry behind, until a later skip takes its place. A position alone could be
- * another event after the table was emptied, so the event id is compared, too. Loop thread only.
+ * another event after the table was emptied, so a hash of the event id is compared, too. Loop thread only.
  */
 #ifndef OBX_RELAY_SKIPS_H
 #define OBX_RELAY_SKIPS_H
