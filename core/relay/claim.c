@@ -178,6 +178,13 @@ static void on_works(struct obx_claimer *claimer, const struct outbox_error *err
     obx_trouble_end(context, 0);
 }
 
+/* Nothing was claimed: failures of claims go on. */
+static void on_measured(struct obx_claimer *claimer, const struct outbox_error *error)
+{
+    (void)error;
+    obx_link_works(claimer->stages->store, OBX_WORK_CONNECT);
+}
+
 static void on_failed(struct obx_claimer *claimer, const struct outbox_error *error)
 {
     if (claimer->is_retry && !claimer->measures)
@@ -295,7 +302,7 @@ static const struct {
     bool releases;
 } answers[ANSWERS] = {
     [ANSWER_FAILED] = {on_failed, true},   [ANSWER_TOO_LATE] = {on_too_late, true},
-    [ANSWER_NOTHING] = {on_nothing, true}, [ANSWER_MEASURED] = {on_works, true},
+    [ANSWER_NOTHING] = {on_nothing, true}, [ANSWER_MEASURED] = {on_measured, true},
     [ANSWER_ROWS] = {on_rows, false},
 };
 

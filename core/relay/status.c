@@ -171,6 +171,18 @@ static int64_t oldest_in_flight(const struct obx_stages *stages, bool retried)
     return oldest;
 }
 
+/* Without those that are retried: the blocked keys count them. */
+static uint64_t events_in_flight(const struct obx_stages *stages)
+{
+    uint64_t events = stages->context.stats.in_flight;
+    for (int stage = OBX_BATCH_READY; stage < OBX_BATCH_STAGES; stage++) {
+        const struct obx_batch *batch = obx_pipeline_first(stages->pipeline, (enum obx_batch_stage)stage);
+        for (; batch; batch = obx_pipeline_next(stages->pipeline, batch))
+            events -= batch->is_retry ? batch->rows->rows : 0;
+    }
+    return events;
+}
+
 void obx_status_measure(const struct obx_status *status, struct obx_relay_measures *measures)
 {
     const struct obx_stages *stages = status->stages;
@@ -180,7 +192,7 @@ void obx_status_measure(const struct obx_status *status, struct obx_relay_measur
                                     .recovery_resent = stages->context.stats.resent - stages->context.resent_before,
                                     .oldest_us = oldest_in_flight(stages, true),
                                     .oldest_in_flight_us = oldest_in_flight(stages, false),
-                                    .backlog = stages->context.stats.in_flight + stages->keys->events +
+                                    .backlog = events_in_flight(stages) + stages->keys->events +
                                                (stands_by(status) ? 0 : obx_claimer_backlog(stages->claimer)->rows),
                                     .blocked_since_ns = key ? key->since_ns : 0,
                                     .owned_since_us = obx_ownership_since_us(stages->ownership)};

@@ -71,6 +71,7 @@ struct fixture {
     bool claims_spool;
     uint32_t log_percent; /* reported with each claim, like the next */
     bool relieve, behind;
+    bool measures_work;     /* while other claims fail */
     uint64_t spool_refuses; /* of a log: the row with this id becomes a dead letter in place of a copy; 0: none */
     uint32_t measures, rewinds, idle_settles;
     int64_t since_us;     /* reported with the ownership */

@@ -211,3 +211,51 @@ Test(measures, backlog_of_a_paused_relay_is_seen)
     cr_assert_eq(measures_of(fixture).backlog, 0);
     fixture_free(fixture);
 }
+
+static uint32_t publishes_before;
+
+static bool is_retried(struct fixture *fixture)
+{
+    return fixture->publishes > publishes_before;
+}
+
+Test(measures, backlog_has_a_retried_event_once)
+{
+    struct fixture *fixture = fixture_filled("retry_max: 1s\nmax_attempts: 1000\n", 30, 3);
+    fixture->k1_failures = 1000;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 1000);
+    cr_assert_eq(measures_of(fixture).backlog, 10);
+    fixture->hold = true;
+    publishes_before = fixture->publishes;
+    cr_assert(fixture_run(fixture, is_retried, 60000));
+    cr_assert_eq(measures_of(fixture).backlog, 10);
+    fixture->k1_failures = 0;
+    fixture_release_all(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_free(fixture);
+}
+
+static bool any_published(struct fixture *fixture)
+{
+    return fixture->published_count > 0;
+}
+
+Test(measures, estimate_does_not_end_failures_of_claims)
+{
+    fixture_ahead();
+    struct fixture *fixture = fixture_filled("claim_rows: 5\n", 600, 3);
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, any_published, 60000));
+    fixture->measures_work = true;
+    fixture->fail[FIXTURE_CLAIM].count = 1000;
+    fixture->fail[FIXTURE_CLAIM].code = OUTBOX_E_AGAIN;
+    fixture_run_for(fixture, 35000);
+    cr_assert_gt(fixture->measures, 2);
+    cr_assert_not_null(strstr(fixture->logged, "events could not be claimed"), "%s", fixture->logged);
+    cr_assert_null(strstr(fixture->noted, "events are claimed again"), "%s", fixture->noted);
+    fixture->fail[FIXTURE_CLAIM].count = 0;
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    cr_assert_not_null(strstr(fixture->noted, "events are claimed again"), "%s", fixture->noted);
+    fixture_free(fixture);
+}
