@@ -170,19 +170,12 @@ static void on_works(struct obx_claimer *claimer, const struct outbox_error *err
     (void)error;
     struct obx_relay_context *context = &claimer->stages->context;
     uint64_t since = claimer->failures.since;
-    obx_link_works(claimer->stages->store, OBX_WORK_CONNECT | OBX_WORK_CLAIM);
-    if (!obx_failures_end(&claimer->failures))
+    obx_link_works(claimer->stages->store, claimer->measures ? OBX_WORK_CONNECT : OBX_WORK_CONNECT | OBX_WORK_CLAIM);
+    if (claimer->measures || !obx_failures_end(&claimer->failures))
         return;
     OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "store: events are claimed again after %s",
                   obx_duration(context->now - since).text);
     obx_trouble_end(context, 0);
-}
-
-/* Nothing was claimed: failures of claims go on. */
-static void on_measured(struct obx_claimer *claimer, const struct outbox_error *error)
-{
-    (void)error;
-    obx_link_works(claimer->stages->store, OBX_WORK_CONNECT);
 }
 
 static void on_failed(struct obx_claimer *claimer, const struct outbox_error *error)
@@ -302,7 +295,7 @@ static const struct {
     bool releases;
 } answers[ANSWERS] = {
     [ANSWER_FAILED] = {on_failed, true},   [ANSWER_TOO_LATE] = {on_too_late, true},
-    [ANSWER_NOTHING] = {on_nothing, true}, [ANSWER_MEASURED] = {on_measured, true},
+    [ANSWER_NOTHING] = {on_nothing, true}, [ANSWER_MEASURED] = {on_works, true},
     [ANSWER_ROWS] = {on_rows, false},
 };
 
