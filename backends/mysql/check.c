@@ -275,7 +275,7 @@ const struct sql_probe mys_table_probes[] = {
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 3},
     {"inspect the dead-letter table", put_dead, NULL, NULL, sql_check_no_dead},
     {"inspect the columns of the dead letters", sql_put_dead_columns, NULL, sql_report_dead_columns,
-     sql_probe_is_optional, 8},
+     sql_probe_is_optional, 9},
     {"read the locks", put_locks, NULL, report_locks, no_locks, 2},
     {"read the settings of the binlog", NULL, binlog_sql, report_binlog, no_binlog, 2},
     {"read what capture needs", mys_put_capture_settings, NULL, mys_report_capture_settings, sql_check_refused},

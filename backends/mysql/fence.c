@@ -68,14 +68,15 @@ static struct witness find_witness(const struct sql_store *store, const struct o
     return witness;
 }
 
+/* One of the rows that share its id is enough: the settle reports that there were several. */
 static void append_witness(const struct sql_store *store, struct obx_sql_text *sql, const struct witness *witness)
 {
-    obx_sql_text_format(sql, "(SELECT %n = ", obx_sql_column(&store->column_names, "event_id"));
+    obx_sql_text_format(sql, "(SELECT MAX(%n = ", obx_sql_column(&store->column_names, "event_id"));
     if (witness->binary)
         mys_append_hex(sql, witness->event_id);
     else
         mys_append_string(sql, witness->event_id);
-    obx_sql_text_puts(sql, " FROM ");
+    obx_sql_text_puts(sql, ") FROM ");
     sql_append_outbox(store, sql);
     obx_sql_text_format(sql, " WHERE %n = ", store->table.id);
     obx_sql_text_int(sql, witness->id);

@@ -5,7 +5,8 @@
  * Each transaction requires the epoch of this owner. One DELETE for each range of consecutive ids, with the length of
  * the range as LIMIT: the server stops at the last row, and neither reads nor waits for the next row, which a writer
  * may have locked. (Without the limit it locks the next record to find the end of the range, and several ranges in one
- * statement wait for what lies between them.)
+ * statement wait for what lies between them.) Where several rows may have one id, a LIMIT could leave a claimed row in
+ * place of another one: there the number of deleted rows shows what went too much, and the settle may wait.
  *
  * Large settles go as several transactions (plugin.c has the limits): a commit is written to the binlog as a whole,
  * with the rows it deletes where binlog_row_image is FULL, and other commits wait for that.
@@ -21,7 +22,7 @@ static void append_range(const struct sql_store *store, struct obx_sql_text *sql
     obx_sql_text_puts(sql, " AND ");
     obx_sql_text_int(sql, range->hi);
     obx_sql_text_format(sql, " ORDER BY %n", store->table.id);
-    if (!store->shared_ids) { /* else there are more rows than ids */
+    if (!store->shared_ids) {
         obx_sql_text_puts(sql, " LIMIT ");
         obx_sql_text_int(sql, range->hi - range->lo + 1);
     }

@@ -7,7 +7,8 @@
 #include "sql/server/unreadable.h"
 #include "store.h"
 
-/* A dead letter keeps the value of an ENUM or a SET as text. */
+/* A dead letter keeps the value of an ENUM or a SET as text. Unique is what `outbox check` takes for it: the first
+ * column of a unique index. */
 static void append_columns(struct obx_sql_text *sql, const char *schema, const char *table)
 {
     obx_sql_text_format(sql,
@@ -16,8 +17,10 @@ static void append_columns(struct obx_sql_text *sql, const char *schema, const c
                         "IFNULL(column_default <> 'NULL', 0) OR extra LIKE '%%auto_increment%%' OR "
                         "extra LIKE '%%VIRTUAL GENERATED%%' OR extra LIKE '%%STORED GENERATED%%', "
                         "extra LIKE '%%VIRTUAL GENERATED%%' OR extra LIKE '%%STORED GENERATED%%', '', "
-                        "extra LIKE '%%auto_increment%%' "
-                        "FROM information_schema.columns WHERE table_schema = %l AND table_name = %l "
+                        "extra LIKE '%%auto_increment%%', EXISTS (SELECT 1 FROM information_schema.statistics s WHERE "
+                        "s.table_schema = c.table_schema AND s.table_name = c.table_name AND s.column_name = "
+                        "c.column_name AND s.seq_in_index = 1 AND s.non_unique = 0) "
+                        "FROM information_schema.columns c WHERE table_schema = %l AND table_name = %l "
                         "ORDER BY ordinal_position",
                         schema, table);
 }
@@ -57,7 +60,7 @@ static void read_table(struct mys_store *store, MYSQL_RES *result)
 
 static void read_columns(struct sql_store *store, MYSQL_RES *result)
 {
-    enum { COLUMNS = 8 };
+    enum { COLUMNS = 9 };
     if (!mys_has_columns(result, COLUMNS))
         sql_bad_shape(&store->start_error, "look at the columns");
     sql_columns_read(store, result);

@@ -256,7 +256,7 @@ const struct sql_probe pg_table_probes[] = {
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 3},
     {"inspect the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead, 2},
     {"inspect the columns of the dead letters", sql_put_dead_columns, NULL, sql_report_dead_columns,
-     sql_probe_is_optional, 8},
+     sql_probe_is_optional, 9},
     {.what = NULL},
 };
 

@@ -58,7 +58,10 @@ static const char columns_sql[] =
     "SELECT a.attname::text, b.oid::text, "
     "pg_catalog.format_type(b.oid, -1), NULL, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '', "
     "quote_ident(n.nspname) || '.' || quote_ident(y.typname), a.attidentity <> '' OR EXISTS (SELECT FROM pg_attrdef x "
-    "WHERE x.adrelid = a.attrelid AND x.adnum = a.attnum AND pg_get_expr(x.adbin, x.adrelid) LIKE 'nextval(%') "
+    "WHERE x.adrelid = a.attrelid AND x.adnum = a.attnum AND pg_get_expr(x.adbin, x.adrelid) LIKE 'nextval(%'), "
+    "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum AND i.indisunique AND "
+    "i.indisvalid AND i.indpred IS NULL) AND NOT EXISTS (SELECT FROM pg_inherits h JOIN pg_class p ON p.oid = "
+    "h.inhparent WHERE p.oid = a.attrelid AND p.relkind = 'r') "
     "FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid JOIN pg_namespace n ON n.oid = y.typnamespace, LATERAL "
     "(WITH RECURSIVE d(oid, base) AS (SELECT t.oid, t.typbasetype FROM pg_type t "
     "WHERE t.oid = a.atttypid UNION ALL SELECT t.oid, t.typbasetype FROM d JOIN pg_type t ON t.oid = d.base) "
@@ -160,7 +163,7 @@ static bool is_answer_to_find(const PGresult *result)
 
 void pg_on_probe(struct sql_request *request, void *result)
 {
-    if (pg_has_shape(result, 0, PG_ANY_ROWS, "ttttbbtb")) {
+    if (pg_has_shape(result, 0, PG_ANY_ROWS, "ttttbbtbb")) {
         sql_columns_read(request->store, result);
         return;
     }

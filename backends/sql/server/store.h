@@ -37,6 +37,7 @@ struct sql_column { /* of the table */
     bool has_default;   /* or draws its values from a sequence */
     bool numbered;      /* draws its values from a counter */
     bool generated;     /* cannot be inserted */
+    bool unique;        /* a unique index begins with it, and no other table adds rows */
 };
 
 struct sql_selected { /* by the route, in its order */
@@ -153,7 +154,7 @@ struct sql_store {
     struct obx_sql_outstanding outstanding;
     struct obx_sql_batches batches;
     struct obx_sql_text claim_sql;
-    bool shared_ids;     /* several rows with one id were found */
+    bool shared_ids;     /* several rows may have one id: no unique index, or such rows were found */
     uint32_t claim_rows; /* of a claim, at most: with more of them it failed, see unreadable.h */
     int64_t *ids;
     uint32_t id_room;

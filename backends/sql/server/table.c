@@ -25,7 +25,7 @@ void sql_table_free(struct sql_store *store)
 
 static void read_column(const struct sql_driver *driver, struct sql_column *column, const struct sql_row *row)
 {
-    enum { NAME, BASE, TYPE, CHARSET, HAS_DEFAULT, GENERATED, DECLARED, NUMBERED };
+    enum { NAME, BASE, TYPE, CHARSET, HAS_DEFAULT, GENERATED, DECLARED, NUMBERED, UNIQUE };
     sql_copy_cell(column->name, sizeof column->name, driver->cell(row, NAME));
     sql_copy_cell(column->base, sizeof column->base, driver->cell(row, BASE));
     sql_copy_cell(column->type, sizeof column->type, driver->cell(row, TYPE));
@@ -34,6 +34,7 @@ static void read_column(const struct sql_driver *driver, struct sql_column *colu
     column->generated = driver->number(row, GENERATED, 0) != 0;
     sql_copy_cell(column->declared, sizeof column->declared, driver->cell(row, DECLARED));
     column->numbered = driver->number(row, NUMBERED, 0) != 0;
+    column->unique = driver->number(row, UNIQUE, 0) != 0;
 }
 
 /* MySQL compares names of columns without case: the column gets the spelling of the configuration, by which all else
@@ -68,6 +69,8 @@ void sql_columns_read(struct sql_store *store, void *result)
             adopt_name(store, &table->columns[table->column_count - 1]);
     }
     driver->free_result(result);
+    const struct sql_column *id = sql_column_find(table, table->id);
+    store->shared_ids = id && !id->unique;
 }
 
 const struct sql_column *sql_column_find(const struct sql_table *table, const char *name)

@@ -23,7 +23,8 @@ void sql_append_inserts(const struct sql_store *store, struct obx_sql_text *sql)
 void sql_append_dead(const struct sql_store *store, struct obx_sql_text *sql);
 
 /* One row for each column: name, base, type, character set, has a default (0, 1), is generated (0, 1), declared type,
- * is numbered by a counter (0, 1). Takes the result over. Errors, in store->start_error: NO_MEMORY. */
+ * is numbered by a counter (0, 1), is unique (0, 1). Takes the result over. Errors, in store->start_error: NO_MEMORY.
+ */
 void sql_columns_read(struct sql_store *store, void *result);
 /* Chooses how the columns of the route are read; store->start names them. Errors: SCHEMA, NO_MEMORY. */
 int sql_columns_choose(struct sql_store *store, struct outbox_error *error);
