@@ -73,7 +73,9 @@ bool pg_put_locked(struct sql_request *request)
 }
 
 /* In one block: its end undoes it in any case. Rows that others lock are not waited for. Operators are qualified: the
- * session has the path that the triggers of the application expect. */
+ * session has the path that the triggers of the application expect. While another session owns the outbox nothing is
+ * tried: the server counts deletes that were undone, which the owner would take for deletes by others, and the owner
+ * reports by itself what it cannot remove. */
 bool pg_put_removal_trial(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
@@ -81,9 +83,15 @@ bool pg_put_removal_trial(struct sql_request *request)
     struct obx_sql_text sql = sql_text(store);
     obx_sql_text_format(&sql,
                         "DO $outbox$ DECLARE ids pg_catalog.int8[]; kept pg_catalog.int8; BEGIN "
+                        "IF EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid "
+                        "OPERATOR(pg_catalog.=) l.database WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND "
+                        "l.granted AND l.objsubid OPERATOR(pg_catalog.=) 2 AND d.datname OPERATOR(pg_catalog.=) "
+                        "pg_catalog.current_database() AND l.classid OPERATOR(pg_catalog.=) %d::pg_catalog.int4"
+                        "::pg_catalog.oid AND l.objid OPERATOR(pg_catalog.=) %d::pg_catalog.int4::pg_catalog.oid AND "
+                        "l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()) THEN RETURN; END IF; "
                         "SET LOCAL lock_timeout = '200ms'; SET CONSTRAINTS ALL IMMEDIATE; "
                         "SELECT pg_catalog.array_agg(t.id) INTO ids FROM (SELECT %n AS id FROM %n.%n",
-                        id, schema, table);
+                        PG_LOCK_CLASS, (int32_t)pg_store_in(store)->table_oid, id, schema, table);
     sql_append_trial_rows(sql_op_of(request), &sql);
     obx_sql_text_format(
         &sql,
@@ -138,9 +146,10 @@ bool pg_put_replication(struct sql_request *request)
 
 /* $2: the class of the lock by which the owner shows that it has found some. */
 static const char deletes_sql[] =
-    "SELECT 2, format('something else than the relay deletes rows of table %s: events that it deletes before the relay "
-    "reads them are never published; the log of the relay has the number of rows', " OUTBOX_NAME
-    "), '" SQL_FOREIGN_DELETES_ADVICE "', NULL WHERE EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND "
+    "SELECT 1, format('something else than the relay deletes rows of table %s: events that it deletes before the relay "
+    "reads them are never published; the log of the relay has the number of rows; " SQL_FOREIGN_DELETES_CAUSES
+    "', " OUTBOX_NAME "), '" SQL_FOREIGN_DELETES_ADVICE
+    "', NULL WHERE EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND "
     "l.granted AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND "
     "l.classid = $2::int4::oid AND l.objid = $1::oid)";

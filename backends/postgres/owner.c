@@ -30,7 +30,7 @@ static const char acquire_format[] =
     "WHERE NOT lock.got AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 "
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND l.classid = $1::int4::oid AND l.objid = ($2::int4::int8 & 4294967295)::oid LIMIT 1), "
-    "clock AS MATERIALIZED (SELECT extract(epoch FROM clock_timestamp())::int8 AS now) "
+    "clock AS MATERIALIZED (SELECT floor(extract(epoch FROM clock_timestamp()))::int8 AS now) "
     "SELECT lock.got, holder.pid, coalesce(holder.application_name, ''), coalesce(holder.client, ''), "
     "coalesce(holder.silent, -1)::int8, "
     "CASE WHEN holder.silent > $3::int4 AND NOT holder.waits THEN pg_terminate_backend(holder.pid%s) ELSE false END, "
@@ -88,7 +88,13 @@ bool pg_is_fenced(const struct sql_request *request, struct outbox_error *error)
     return true;
 }
 
-/* The lock shows to pg_append_foreign_deletes() what was found. */
+/* Before version 15 the server waits for another process, for up to 10 s, to return its count. */
+static bool counts_deletes(const struct sql_store *store)
+{
+    return !sql_captures(store) && pg_store_in(store)->server.version >= 150000;
+}
+
+/* The lock shows to pg_put_foreign_deletes() what was found. */
 bool pg_put_renew(struct sql_request *request)
 {
     struct sql_store *store = request->store;
@@ -96,9 +102,11 @@ bool pg_put_renew(struct sql_request *request)
     struct obx_sql_text sql = {.host = store->host};
     obx_sql_text_puts(&sql, "SELECT ");
     pg_append_same_table(store, &sql);
-    obx_sql_text_puts(&sql, ", pg_catalog.pg_stat_get_tuples_deleted(");
-    obx_sql_text_int(&sql, table);
-    obx_sql_text_puts(&sql, ")");
+    if (counts_deletes(store)) {
+        obx_sql_text_puts(&sql, ", pg_catalog.pg_stat_get_tuples_deleted(");
+        obx_sql_text_int(&sql, table);
+        obx_sql_text_puts(&sql, ")");
+    }
     if (store->foreign.found && !store->foreign.shown)
         obx_sql_text_format(&sql, ", pg_catalog.pg_try_advisory_lock(%d, %d)", PG_DELETES_CLASS, (int32_t)table);
     store->foreign.shown = store->foreign.found;
@@ -107,7 +115,7 @@ bool pg_put_renew(struct sql_request *request)
 
 void pg_renew_result(struct sql_request *request, void *result)
 {
-    if (!sql_captures(request->store))
+    if (counts_deletes(request->store))
         sql_foreign_deletes_measure(request->store, pg_integer(result, 0, 1, -1));
     PQclear(result);
 }

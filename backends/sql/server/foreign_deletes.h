@@ -23,13 +23,18 @@ struct sql_store;
     "let only the relay delete: stop clean-up jobs, and applications that delete the row that they inserted (in " \
     "Quarkus: quarkus.debezium-outbox.remove-after-insert=false), or set capture: events are then read from the log"
 
+#define SQL_FOREIGN_DELETES_CAUSES \
+    "deletes that were rolled back count, too, and an INSERT .. ON CONFLICT that lost a race"
+
 struct sql_foreign_deletes {
     int64_t own, before[2]; /* rows that this session deleted: now, and at the last two measurements */
     int64_t base;           /* at most so many deletes are older than the measuring */
     unsigned measured;
     uint64_t measured_ns, log_ns;
-    int64_t found;
-    bool shown; /* to `check`, by a lock that the owner's session holds */
+    int64_t earlier; /* found before the measuring began again */
+    int64_t latest;  /* found in all */
+    int64_t found;   /* and logged */
+    bool shown;      /* to `check`, by a lock that the owner's session holds */
 };
 
 /* The session is new, or a removal has failed. What was found stays until the session ends. */
