@@ -176,9 +176,9 @@ void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
     "(SELECT min(s.objid::int8) FROM pg_locks s WHERE s.locktype = 'advisory' AND s.objsubid = 1 AND s.granted AND " \
     "s.pid = l.pid AND s.database = l.database AND s.classid = l.objid)"
 /* With the row a of pg_stat_activity: a text for pg_describe_owner(). */
-#define PG_OWNER_TEXT                                    \
-    "concat_ws(chr(10), l.pid, coalesce(" PG_OWNED_SINCE \
-    ", 0), coalesce(host(a.client_addr), 'local'), a.application_name)"
+#define PG_OWNER_TEXT "concat_ws(chr(10), l.pid, coalesce(" PG_OWNED_SINCE ", 0), " PG_OWNER_PLACE
+#define PG_OWNER_TEXT_UNTIMED "concat_ws(chr(10), l.pid, 0, " PG_OWNER_PLACE /* reads the locks no second time */
+#define PG_OWNER_PLACE "coalesce(host(a.client_addr), 'local'), a.application_name)"
 /* owner: "RELAY on HOST, process PID, session PID"; "": nobody. Returns when the ownership began, microseconds since
  * 1970; 0: unknown. */
 int64_t pg_describe_owner(const char *holder, char *owner, size_t size);

@@ -20,7 +20,7 @@ static const char head[] = "WITH outboxes AS MATERIALIZED (SELECT n, (current_se
  * hung wish is ended, and the result is false: a constant in its place would let the server leave out the call. */
 static const char tail_format[] =
     ") v(n, lease, wish)), "
-    "locks AS MATERIALIZED (SELECT l.classid::int8 AS class, l.objid AS oid, l.pid, " PG_OWNER_TEXT " AS name, "
+    "locks AS MATERIALIZED (SELECT l.classid::int8 AS class, l.objid AS oid, l.pid, " PG_OWNER_TEXT_UNTIMED " AS name, "
     "extract(epoch FROM clock_timestamp() - greatest(a.state_change, a.query_start)) * 1000 AS silent, "
     "coalesce(a.wait_event_type = 'Lock', false) AS waits, coalesce(pg_has_role(a.usesysid, 'USAGE'), false) AS "
     "may_end "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/server/survey.c - who owns several outboxes of one database, and who wishes to own them
+ * backends/sql/server/survey.c - who owns several outboxes of one server, and who wishes to own them
  *
  * Processes that share outboxes evenly need it: docs/decisions/090-balance.md. The ownership stays the lock of the
  * owner's session. A wish is a second lock, in the session of the survey. It ends with that session, so that no wish of
