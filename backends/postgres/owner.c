@@ -171,10 +171,11 @@ static void describe_session(const char *name, const char *client, long session,
 int64_t pg_describe_owner(const char *holder, char *owner, size_t size)
 {
     char client[48] = "", name[80] = "";
-    long session = strtol(holder, NULL, 10);
-    long long since_s = 0;
+    char *at;
+    long session = strtol(holder, &at, 10);
+    int64_t since_s = strtoll(at, &at, 10);
     owner[0] = '\0';
-    if (session && sscanf(holder, "%*d\n%lld\n%47[^\n]\n%79[^\n]", &since_s, client, name) >= 2)
+    if (session && sscanf(at, "\n%47[^\n]\n%79[^\n]", client, name) >= 1)
         describe_session(name, client, session, owner, size);
     return since_s * 1000000;
 }

@@ -69,7 +69,7 @@ int obx_config_parse(const char *name, const char *text, size_t size, struct obx
     struct obx_config *made;
     *config = NULL;
     int code = obx_config_new(name, &made, error);
-    if (code)
+    if (!made)
         return code;
     code = obx_yaml_read(made, made->name, text, size, &made->root, error);
     if (!code)

@@ -39,8 +39,15 @@ void obx_position_text_set_low(struct obx_position_text *text, struct outbox_pos
     *put_position(text->end + 1, low) = 0;
 }
 
+static char *put_text(char *to, const char *text)
+{
+    size_t size = strlen(text);
+    memcpy(to, text, size + 1);
+    return to + size;
+}
+
 size_t obx_position_text_write(const struct obx_position_text *text, struct outbox_position position, char *to)
 {
-    char *at = put_position(to + strlen(strcpy(to, text->owner)), position);
-    return (size_t)(at - to) + strlen(strcpy(at, text->end));
+    char *at = put_position(put_text(to, text->owner), position);
+    return (size_t)(put_text(at, text->end) - to);
 }

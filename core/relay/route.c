@@ -230,7 +230,7 @@ static uint32_t drop_repeated(const struct obx_route *route, struct outbox_heade
                               uint32_t count)
 {
     uint32_t kept = own;
-    for (uint32_t i = own; i < count; i++) {
+    for (uint32_t i = own; headers && i < count; i++) {
         bool repeated = false;
         for (uint32_t k = 0; k < route->header_count + route->position.on; k++)
             repeated |= headers[i].name.size == route->header_names[k].size &&
