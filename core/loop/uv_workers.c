@@ -35,7 +35,8 @@ static int try_pipes(unsigned count)
 
 static atomic_int used_by; /* the process that last gave work to the workers; 0: none did */
 
-/* libuv starts its workers with the first item, and they inherit the name of the thread that gives it. */
+/* libuv starts its workers with the first item, and they inherit the name of the thread that gives it. From 1.50 on it
+ * names them itself. */
 int obx_uv_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb run, uv_after_work_cb done)
 {
     char name[16] = "";

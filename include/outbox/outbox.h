@@ -13,9 +13,9 @@
  *
  * A handle is one relay of a configuration. It has no globals, installs no signal handlers, never exits and writes
  * nothing to stderr. The relay runs on a thread of the handle, "outbox-relay", or on your libuv loop through
- * <outbox/uv.h>; blocking work on the workers of libuv, "outbox-worker" unless your program has started them. Handles
- * are independent of each other. Functions may be called from any thread, one at a time per handle, unless their
- * comment differs. A NULL handle is an error (INVALID) where there is no comment.
+ * <outbox/uv.h>; blocking work on the workers of libuv, "outbox-worker" unless your program has started them, or libuv
+ * names them itself, as 1.50 does. Handles are independent of each other. Functions may be called from any thread, one
+ * at a time per handle, unless their comment differs. A NULL handle is an error (INVALID) where there is no comment.
  *
  * After fork() a handle belongs to the parent alone. In the child its calls are errors and have no effect;
  * outbox_free() frees its memory, but for that of the relay, and closes nothing. The child may make handles of its own.
