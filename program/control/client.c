@@ -38,9 +38,12 @@ static bool exchange(int fd, const struct obx_buf *request, char *text, size_t s
     ssize_t got = send(fd, request->data, request->size, MSG_NOSIGNAL) == (ssize_t)request->size ? 1 : -1;
     size_t used = 0;
     shutdown(fd, SHUT_WR);
-    while (got > 0 && used < size - 1)
-        if ((got = recv(fd, text + used, size - 1 - used, 0)) > 0)
-            used += (size_t)got;
+    while (got > 0 && used < size - 1) {
+        do /* a process that was stopped and continued is interrupted here */
+            got = recv(fd, text + used, size - 1 - used, 0);
+        while (got < 0 && errno == EINTR);
+        used += got > 0 ? (size_t)got : 0;
+    }
     text[used] = '\0';
     return got >= 0;
 }
