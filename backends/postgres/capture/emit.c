@@ -149,9 +149,8 @@ static void create_publication(const struct sql_store *store, struct obx_sql_tex
 }
 
 /* Numbers are never used twice, also if the row was lost: the first one is above those of the table and of the dead
- * letters. An operator who gives up log
- * that is lost empties the position: then it becomes the end of the log, and the numbers leave room for what was in
- * flight. */
+ * letters. An operator who gives up log that is lost empties the position: then it becomes the end of the log, and the
+ * numbers leave room for what was in flight. */
 static void append_upsert(const struct sql_store *store, struct obx_sql_text *sql)
 {
     const char *const *names = sql_capture_columns;

@@ -2,10 +2,9 @@
 /*
  * backends/sql/capture/position.c - the position row
  *
- * acquire: raise the epoch, read the row -> read which events above it are in the table -> which are dead letters
- * instead
- * -> owner. Each record is one UPDATE by primary key, in the session of the owner; `writes` makes sure that it changes
- * the row.
+ * acquire: raise the epoch, read the row -> read which events above it are in the table -> which of them are dead
+ * letters -> owner. Each record is one UPDATE by primary key, in the session of the owner; `writes` makes sure that it
+ * changes the row.
  *
  * Failure modes: no row, or one that is not of this server, is OUTBOX_E_SCHEMA. An UPDATE that meets no row with the
  * epoch is OUTBOX_E_FENCED: another relay became the owner.
