@@ -399,18 +399,18 @@ Test(kafka_transaction, topic_that_loses_its_leader_delays_others_once)
 
 /* Messages of both are in flight: of a topic whose leader does not answer, and of one that has no leader. The other
  * broker answers questions about both. Whatever the order of the topics is. */
-static void is_found_behind(const char *others, const char *without_leader)
+static void is_found_behind(const char *hanging, const char *without_leader)
 {
     struct batch batch;
-    const char *topics[] = {"outbox-progress", "open", others, without_leader};
+    const char *topics[] = {"outbox-progress", "open", hanging, without_leader};
     begin_on(2, OUTBOX_ORDER_KEY, 1, "socket.timeout.ms: 120000, transaction.timeout.ms: 200000");
-    rd_kafka_mock_topic_create(f.mock.cluster, others, 1, 1);
+    rd_kafka_mock_topic_create(f.mock.cluster, hanging, 1, 1);
     rd_kafka_mock_topic_create(f.mock.cluster, without_leader, 1, 1);
     for (int i = 0; i < 4; i++)
-        rd_kafka_mock_partition_set_leader(f.mock.cluster, topics[i], 0, topics[i] == others ? 2 : 1);
+        rd_kafka_mock_partition_set_leader(f.mock.cluster, topics[i], 0, topics[i] == hanging ? 2 : 1);
     rd_kafka_mock_coordinator_set(f.mock.cluster, "transaction", "orders", 1);
     cr_assert_eq(publish(0, 1), 1);
-    fill_topics(&batch, others, without_leader, 5000);
+    fill_topics(&batch, hanging, without_leader, 5000);
     fixture_publish(&f.broker, &batch);
     cr_assert(fixture_wait(&f.broker, &batch));
     cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 20);
@@ -418,7 +418,7 @@ static void is_found_behind(const char *others, const char *without_leader)
     rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 2, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR,
                                                  2 * FIXTURE_WAIT_MS);
     rd_kafka_mock_partition_set_leader(f.mock.cluster, without_leader, 0, -1);
-    fill_topics(&batch, others, without_leader, 5100);
+    fill_topics(&batch, hanging, without_leader, 5100);
     fixture_publish(&f.broker, &batch);
     cr_assert(fixture_run_until(&f.broker, is_lost, &f.broker, FIXTURE_WAIT_MS));
     cr_assert(strstr(f.broker.lost_error.text, without_leader), "%s", f.broker.lost_error.text);
