@@ -53,11 +53,11 @@ static void on_timer(void *arg)
 static void on_answer(struct sql_request *request, void *result)
 {
     struct sql_store *store = request->store;
+    struct sql_lock_watch *watch = &store->lock_watch;
     struct sql_row row = {.result = result};
-    struct outbox_bytes text = {0};
-    if (result && store->driver->next_row(&row))
-        text = store->driver->cell(&row, 0);
-    sql_copy_cell(store->lock_watch.reason, sizeof store->lock_watch.reason, text);
+    watch->answered = result && store->driver->next_row(&row);
+    if (watch->answered)
+        sql_copy_cell(watch->reason, sizeof watch->reason, store->driver->cell(&row, 0));
     store->driver->free_result(result);
 }
 
@@ -79,7 +79,7 @@ static void on_done(struct sql_request *request, const struct outbox_error *erro
     watch->asking = false;
     if (!waits(store, waiting))
         watch->reason[0] = '\0';
-    else if (*watch->reason)
+    else if (watch->answered)
         log_reason(store, waiting);
     else if (error->code != OUTBOX_E_NOT_CONNECTED && store->driver->lock_questions[++watch->question])
         ask(store, waiting, other);
@@ -87,12 +87,15 @@ static void on_done(struct sql_request *request, const struct outbox_error *erro
         watch->question = 0;
 }
 
-/* The next of the questions is for a server that does not answer the one before it. */
+/*
+ * The next of the questions is for a server that does not answer the one before it. The reason stays known while the
+ * question is on its way: the statement may end meanwhile, and its error needs the reason.
+ */
 static void ask(struct sql_store *store, struct sql_lane *waiting, struct sql_lane *other)
 {
     struct sql_lock_watch *watch = &store->lock_watch;
     watch->asking = true;
-    watch->reason[0] = '\0';
+    watch->answered = false;
     watch->request = (struct sql_request){.what = "look who holds a lock",
                                           .put = store->driver->lock_questions[watch->question],
                                           .result = on_answer,

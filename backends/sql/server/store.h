@@ -84,7 +84,7 @@ struct sql_reading {
 /* Of statements without an answer: lock_watch.h. */
 struct sql_lock_watch {
     struct outbox_timer *timer; /* NULL: not needed yet */
-    bool armed, asking;
+    bool armed, asking, answered;
     unsigned question; /* of driver->lock_questions, the one that the server answers */
     uint64_t log_at_ns;
     char reason[300];

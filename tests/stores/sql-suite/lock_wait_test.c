@@ -87,12 +87,51 @@ Test(lock_wait, start_names_the_lock_and_its_holder)
 Test(lock_wait, start_that_fails_has_the_reason_in_its_error)
 {
     struct sql_fixture fixture;
-    fixture_open(&fixture, "lock_waited", true, "  statement_timeout: 15s\n");
+    fixture_open(&fixture, "lock_waited", true, "  statement_timeout: 10s\n");
     struct session *other = session_open();
     lock_table(&fixture, other);
     cr_assert_neq(fixture_start(&fixture, fixture.store), 0);
     expect_holder(fixture.error.text, id_of(other));
     unlock_table(other);
+    session_close(other);
+    fixture_close(&fixture);
+}
+
+struct catalog {
+    struct session *session;
+    bool locked;
+};
+
+/* From now on the question for the holder gets no answer. */
+static void lock_catalog(void *arg, enum outbox_log_level level, const char *subject, const char *text)
+{
+    struct catalog *catalog = arg;
+    (void)level, (void)subject;
+    if (catalog->locked || !strstr(text, "waits for"))
+        return;
+    catalog->locked = true;
+    session_run(catalog->session, "BEGIN");
+    session_run(catalog->session, "LOCK TABLE pg_catalog.pg_namespace IN ACCESS EXCLUSIVE MODE");
+}
+
+/* The statement ends while the next question for the holder is on its way. */
+Test(lock_wait, start_that_fails_during_a_question_has_the_reason_of_the_one_before)
+{
+    struct sql_fixture fixture;
+    if (server_kind() != POSTGRES)
+        return; /* no lock delays the question there */
+    fixture_open(&fixture, "lock_waited", true, "  statement_timeout: 6s\n");
+    struct session *other = session_open();
+    struct catalog catalog = {.session = session_open()};
+    lock_table(&fixture, other);
+    fixture.base.log.write = lock_catalog;
+    fixture.base.log.arg = &catalog;
+    cr_assert_neq(fixture_start(&fixture, fixture.store), 0);
+    cr_assert(catalog.locked);
+    expect_holder(fixture.error.text, id_of(other));
+    session_run(catalog.session, "COMMIT");
+    unlock_table(other);
+    session_close(catalog.session);
     session_close(other);
     fixture_close(&fixture);
 }
