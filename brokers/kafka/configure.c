@@ -26,7 +26,7 @@ static const struct outbox_pair defaults[] = {
     {"queue.buffering.max.kbytes", "32768"},
     {"queue.buffering.max.messages", "200000"},
     /* throughput and latency */
-    {"linger.ms", "1"},
+    {"linger.ms", "0"}, /* what comes in one publish is in one request without it: partition_batching.c */
     {"batch.num.messages", "10000"},
     {"batch.size", "1000000"},
     {"socket.nagle.disable", "true"},

@@ -2,10 +2,11 @@
 /*
  * brokers/kafka/partition_batching.c - passes the messages of a publish to librdkafka partition by partition
  *
- * librdkafka sends what a partition has when its first message is linger.ms old: one request for each partition. In the
- * order of their rows the messages go to all partitions at once, and the first are sent before the last is handed over.
- * That makes several small requests for each partition, which cost the broker more than the events in them. Grouped by
- * partition, a publish makes one request for each partition, at a linger.ms that is short enough for single events.
+ * librdkafka sends what a partition has as soon as its thread looks at it, or when the first message is linger.ms old.
+ * In the order of their rows the messages go to all partitions at once, and the first are sent before the last is
+ * handed over. That makes several small requests for each partition, which cost the broker more than the events in
+ * them. Grouped by partition, a publish makes few requests for each partition without a linger, so that a single event
+ * leaves at once.
  *
  * Order holds: messages of one key go to one partition, and keep their order within it. How many partitions a topic has
  * is learned from its delivery reports. With another partitioner than the default one the groups are useless, not
