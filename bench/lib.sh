@@ -141,8 +141,8 @@ drain_both() { # COUNT BYTES: one line of the table
         echo "$(cat "$root/at-least-once.all") $(cat "$root/exactly-once.all")"
     done | awk '{ print $1 / $7, $0 }' | sort -n | awk -v n="$1" -v b="$2" '{ line[NR] = $0 } END {
         split(line[int((NR + 1) / 2)], f, " ")
-        printf "| exactly-once, drain %d events of %d B | %d ev/s | %.2f of at-least-once (%d ev/s) | %.2f / %.2f / %.2f | %.1f MB peak, at-least-once %.1f MB | |\n",
-            n, b, n / f[8], f[1], n / f[2], f[9] * 1e6 / n, f[11] / n, f[12] / n, f[10] / 1024, f[4] / 1024 }'
+        printf "| exactly-once, drain %d events of %d B | %d ev/s | %.2f of at-least-once (%d ev/s) | %.2f / %.2f / %.2f, at-least-once %.2f / %.2f / %.2f | %.1f MB peak, at-least-once %.1f MB | |\n",
+            n, b, n / f[8], f[1], n / f[2], f[9] * 1e6 / n, f[11] / n, f[12] / n, f[3] * 1e6 / n, f[5] / n, f[6] / n, f[10] / 1024, f[4] / 1024 }'
 }
 latency_of_both() { # RATE: from COMMIT to a consumer of committed data
     local figures=
