@@ -45,8 +45,8 @@ Test(capture_faults, replica_goes_on_by_gtid)
     char wait[200];
     snprintf(wait, sizeof wait, "SELECT COUNT(*) FROM moved_position WHERE sequence = %llu",
              (unsigned long long)last - 1);
-    int64_t there = 0;
-    for (int i = 0; i < 2000 && there <= 0; i++) {
+    int64_t there = 0, end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
+    while (there <= 0 && fixture_now_ms() < end) {
         session_run(replica, "DO SLEEP(0.01)");
         if (session_try(replica, "SELECT 1 FROM moved_position"))
             there = session_run(replica, wait);

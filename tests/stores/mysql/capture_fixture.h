@@ -19,6 +19,7 @@ struct capture {
     uint32_t rows;    /* that were claimed since the last capture_forget() */
     uint64_t last;    /* major of the last one */
     uint32_t spooled; /* rows of batches with OUTBOX_BATCH_SPOOLED */
+    bool behind;      /* the last claim gave nothing, and the reader has not come to the end of the log */
 };
 
 /* init, start, acquire. */
@@ -34,6 +35,8 @@ void capture_expect(struct capture *capture, const char *keys);
 /* The same after a rewind. */
 void capture_expect_rewound(struct capture *capture, const char *keys);
 int capture_claim(struct capture *capture, uint32_t flags, uint32_t max_rows); /* one batch; gives the error code */
+/* The same, again while the reader has not come to the end of the log: on a busy machine it may be behind for long. */
+void capture_await(struct capture *capture, uint32_t flags, uint32_t max_rows);
 /* Releases the batches; nothing is settled. */
 void capture_forget(struct capture *capture);
 /* Settles rows `first` up to first + count - 1 of those that were claimed, with this low mark. */

@@ -230,7 +230,7 @@ Test(capture_spool, copy_stays_until_the_position_has_passed_it)
     fixture_run(&capture.base, "UPDATE %s_position p JOIN %s_before b SET p.log_position = b.log_position, p.log_index "
                                "= b.log_index, p.sequence = b.sequence");
     capture_restart(&capture);
-    cr_assert_eq(capture_claim(&capture, OUTBOX_CLAIM_REWIND, 1), 0, "%s", capture.base.error.text);
+    capture_await(&capture, OUTBOX_CLAIM_REWIND, 1);
     cr_assert(capture.rows == 1 && capture.spooled == 1 && capture.last == last - 1);
     cr_assert_eq(capture_settle_asking(&capture, 0, 1, 0, &refused), 0, "%s", capture.base.error.text);
     cr_assert_eq(refused.locked, 1);

@@ -248,20 +248,18 @@ Test(wal_failure, silent_stream_is_closed)
     fixture_close(&fixture);
 }
 
-/* The server sends keepalives, and ends a stream whose client does not answer within its timeout. */
+/* The server sends keepalives, and ends a stream whose client does not answer within its timeout. On a busy machine it
+ * may end one all the same: any stream counts that lives for longer. */
 Test(wal_failure, keepalives_are_answered)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "wal_answer", true, WAL);
-    fixture_reconfigure(&fixture, &(struct server_place){.more = "options='-c wal_sender_timeout=200ms'"}, WAL);
+    fixture_reconfigure(&fixture, &(struct server_place){.more = "options='-c wal_sender_timeout=600ms'"}, WAL);
     fixture_begin(&fixture);
     wakeup_arm(&fixture);
-    char sql[200];
-    snprintf(
-        sql, sizeof sql,
-        "SELECT count(*) FROM pg_stat_replication WHERE pid = %lld AND reply_time > backend_start + interval '1 s'",
-        (long long)fixture_run(&fixture, stream_pid));
-    wakeup_poll_until(&fixture, sql);
+    wakeup_poll_until(&fixture,
+                      "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'outbox test wakeup' "
+                      "AND reply_time > backend_start + interval '1.5 s'");
     fixture_close(&fixture);
 }
 

@@ -20,8 +20,8 @@ static void standby(const char *verb)
 static void wait_for_standby(struct sql_fixture *fixture, int64_t rows)
 {
     struct session *session = session_open_at(standby_port());
-    int64_t found = -1;
-    for (int i = 0; i < 1000 && found < rows; i++) {
+    int64_t found = -1, end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
+    while (found < rows && fixture_now_ms() < end) {
         session_run(session, BY_SERVER("SELECT pg_sleep(0.01)", "DO SLEEP(0.01)"));
         if (session_try(session, "SELECT 1 FROM failing"))
             found = fixture_run_on(fixture, session, "SELECT COUNT(*) FROM %s");

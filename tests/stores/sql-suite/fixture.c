@@ -16,6 +16,8 @@ static void configure(struct sql_fixture *fixture, const struct server_place *pl
     struct obx_buf text = {0};
     server_section(&text, place);
     obx_buf_printf(&text, "  table: %s\n%s", fixture->table, yaml);
+    if (!strstr(yaml, "connect_timeout:")) /* a busy server may take longer than the default */
+        obx_buf_puts(&text, "  connect_timeout: 60s\n");
     cr_assert_eq(loop_fixture_configure(&fixture->base, "test.yaml", obx_buf_text(&text), &fixture->error), 0, "%s",
                  fixture->error.text);
     obx_buf_free(&text);

@@ -71,7 +71,7 @@ Test(limits, settle_of_a_locked_row_times_out, .timeout = 300)
 {
     struct sql_fixture fixture;
     struct session *other = session_open();
-    fixture_open(&fixture, "locked", true, BY_SERVER("  statement_timeout: 300ms\n", ""));
+    fixture_open(&fixture, "locked", true, BY_SERVER("  statement_timeout: 4s\n", ""));
     fixture_begin(&fixture);
     fixture_insert(&fixture, fixture.sql, "a");
     struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
@@ -81,7 +81,7 @@ Test(limits, settle_of_a_locked_row_times_out, .timeout = 300)
     cr_assert_eq(fixture_count_rows(&fixture), 1);
     session_run(other, "ROLLBACK");
     obx_store_release(fixture.store, batch);
-    for (int i = 0; i < 200 && fixture_count_rows(&fixture); i++, usleep(100000))
+    for (int i = 0; i < 600 && fixture_count_rows(&fixture); i++, usleep(100000))
         cr_assert_eq(renew(&fixture), 0, "%s", fixture.error.text);
     cr_assert_eq(fixture_count_rows(&fixture), 0, "a row that was locked is removed later, without a settle");
     session_close(other);

@@ -71,9 +71,9 @@ Test(lock_wait, start_names_the_lock_and_its_holder)
     lock_table(&fixture, other);
     fixture.base.log.write = capture;
     fixture.base.log.arg = &logged;
-    start_within(&fixture, 5000);
+    start_within(&fixture, 10000);
     cr_assert_eq(fixture.error.code, OUTBOX_E_TIMEOUT, "%s", fixture.error.text);
-    cr_assert_not_null(strstr(fixture.error.text, "no answer within 5000 ms: "), "%s", fixture.error.text);
+    cr_assert_not_null(strstr(fixture.error.text, "no answer within 10000 ms: "), "%s", fixture.error.text);
     expect_holder(fixture.error.text, id_of(other));
     expect_holder(logged.text, id_of(other));
     unlock_table(other);
@@ -158,7 +158,7 @@ Test(lock_wait, session_that_waits_itself_is_not_named)
     fixture_run_on(&fixture, reader, "SELECT COUNT(*) FROM %s");
     cr_assert_eq(pthread_create(&thread, NULL, alter_table, altering), 0);
     fixture_await_lock_wait(&fixture);
-    start_within(&fixture, 5000);
+    start_within(&fixture, 10000);
     cr_assert_eq(fixture.error.code, OUTBOX_E_TIMEOUT, "%s", fixture.error.text);
     expect_holder(fixture.error.text, id);
     session_run(reader, "COMMIT");
@@ -195,7 +195,7 @@ Test(lock_wait, lock_of_one_server_is_not_the_reason_of_the_next)
                         "  statement_timeout: 3s\n  connect_timeout: 60s\n");
     struct session *other = session_open();
     lock_table(&fixture, other);
-    start_within(&fixture, 7000);
+    start_within(&fixture, 12000);
     cr_assert_eq(fixture.error.code, OUTBOX_E_TIMEOUT, "%s", fixture.error.text);
     cr_assert_null(strstr(fixture.error.text, "waits for"), "%s", fixture.error.text);
     unlock_table(other);
