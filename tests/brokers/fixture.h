@@ -40,6 +40,8 @@ const char *server(void); /* without TLS */
 /* The broker's section, as printf. */
 int fixture_try(struct outbox_error *error, const char *yaml, ...) __attribute__((format(printf, 2, 3)));
 void fixture_open(const char *yaml, ...) __attribute__((format(printf, 1, 2)));
+/* Again while the server does not answer, as a relay does: a busy one takes its time. */
+void fixture_must_start(void);
 void fixture_close(void);
 /* The result of stop(), canceled after so long. */
 int fixture_stop_within(uint32_t timeout_ms);

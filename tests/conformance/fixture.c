@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* A plugin may sync each of 2000 events of one publish, on a busy disk. */
-#define WAIT_MAX_MS 120000u
+#define WAIT_MAX_MS 300000u
 
 static void end(struct conf_fixture *fixture, enum conf_result result, const char *why) __attribute__((noreturn));
 static void end(struct conf_fixture *fixture, enum conf_result result, const char *why)

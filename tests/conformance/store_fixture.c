@@ -62,10 +62,18 @@ void conf_store_open(struct conf_fixture *fixture)
     conf_store_start(fixture, fixture->other);
 }
 
+/* As a standby: a server ends the session of a former owner when it has noticed its end. */
 void conf_store_acquire(struct conf_fixture *fixture, struct obx_instance *store)
 {
+    struct obx_loop *loop = fixture->base.loop;
     struct outbox_acquire acquire;
-    conf_must(fixture, loop_fixture_acquire(&fixture->base, store, &acquire, error));
+    struct outbox_error refusal = {0};
+    uint64_t end = obx_loop_now(loop) + LOOP_FIXTURE_TIMEOUT_MS * OBX_MS;
+    int result;
+    do
+        result = loop_fixture_acquire(&fixture->base, store, &acquire, &refusal);
+    while (result == OUTBOX_E_STANDBY && obx_loop_now(loop) < end);
+    conf_require(fixture, result == OUTBOX_OK, "acquire: %s", refusal.text);
 }
 
 void conf_store_begin(struct conf_fixture *fixture)

@@ -162,7 +162,7 @@ Test(kafka_broker, check_names_the_advertised_address_that_does_not_answer)
     char findings[4096], text[100];
     snprintf(text, sizeof text, "bootstrap.servers: 127.0.0.1:%s", getenv("OUTBOX_TEST_KAFKA_BEHIND"));
     cr_assert_eq(fixture_open(&t, text), OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     batch_init(&batch, 0);
     cr_assert_eq(fixture_check(&t, NULL, findings, sizeof findings), OUTBOX_OK, "%s", t.error.text);
     snprintf(text, sizeof text,
@@ -220,6 +220,6 @@ Test(kafka_broker, stop_keeps_its_deadline_while_the_broker_hangs)
     cr_assert_eq(batch.reported, 1000);
     cr_assert_gt(fixture_count(&batch, OUTBOX_UNKNOWN), 0);
     cr_assert_eq(fixture_count(&batch, OUTBOX_UNKNOWN) + fixture_count(&batch, OUTBOX_NOT_CONNECTED), 1000);
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     END(&batch);
 }

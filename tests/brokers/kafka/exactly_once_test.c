@@ -45,13 +45,13 @@ static void begin(const char *test)
 {
     create(test);
     open_relay(&t, test, NULL, "");
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
 }
 
 static void restart(void)
 {
     cr_assert_eq(fixture_stop(&t), OUTBOX_OK);
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     t.lost_count = 0;
 }
 
@@ -171,7 +171,7 @@ Test(kafka_exactly_once, missing_progress_topic_is_named_with_its_command)
     char findings[4096];
     cr_assert_eq(fixture_stop(&t), OUTBOX_OK);
     t.start.flags = OUTBOX_START_PROBE;
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     cr_assert_eq(fixture_check(&t, NULL, findings, sizeof findings), OUTBOX_OK);
     cr_assert(strstr(findings, "topic 'missing-progress' does not exist"), "%s", findings);
     end(&t);
@@ -184,7 +184,7 @@ Test(kafka_exactly_once, check_finds_a_record_that_expires)
                 (struct topic_setting){"max.message.bytes", "10000"});
     open_relay(&t, "expires", NULL, "options: {transaction.timeout.ms: 3600000}");
     t.start.flags = OUTBOX_START_PROBE;
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     cr_assert_eq(fixture_check(&t, NULL, findings, sizeof findings), OUTBOX_OK);
     cr_assert(strstr(findings, "has cleanup.policy=delete"), "%s", findings);
     cr_assert(strstr(findings, "takes messages of 10000 bytes"), "%s", findings);
@@ -205,13 +205,13 @@ Test(kafka_exactly_once, former_owner_is_fenced_and_its_events_stay)
     cr_assert_eq(publish("fenced", 0, 10, NULL), 10);
     open_relay(&other, "fenced", NULL, "");
     other.start.epoch = 2;
-    cr_assert_eq(fixture_start(&other), OUTBOX_OK, "%s", other.error.text);
+    fixture_must_start(&other);
     cr_assert_eq(publish("fenced", 10, 10, NULL), 0);
     cr_assert(fixture_run_until(&t, is_lost, &t, FIXTURE_WAIT_MS));
     cr_assert_eq(t.lost_error.code, OUTBOX_E_FENCED, "%s", t.lost_error.text);
     cr_assert_eq(fixture_stop(&t), OUTBOX_OK);
     cr_assert_eq(fixture_stop(&other), OUTBOX_OK);
-    cr_assert_eq(fixture_start(&other), OUTBOX_OK);
+    fixture_must_start(&other);
     struct batch sent;
     batch_init(&sent, 20);
     batch_fill(&sent, "fenced", 20, 0);
@@ -257,10 +257,10 @@ Test(kafka_exactly_once, late_end_of_a_transaction_does_not_end_the_next_one)
     struct proxy_process proxy;
     struct outbox_error error;
     proxy_process_open(&proxy);
-    cr_assert_eq(obx_failpoints_arm("kafka_transaction.in_commit=delay(5s)@3", &error), OUTBOX_OK, "%s", error.text);
+    cr_assert_eq(obx_failpoints_arm("kafka_transaction.in_commit=delay(8s)@3", &error), OUTBOX_OK, "%s", error.text);
     create("late");
     open_relay(&t, "late", proxy.bootstrap, "options: {socket.timeout.ms: 2000, request.timeout.ms: 2000}");
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     cr_assert_eq(publish("late", 0, 100, NULL), 100);
     settle(0, 100);
     fill("late", 100, 100, NULL);
@@ -289,7 +289,7 @@ Test(kafka_exactly_once, stop_keeps_its_deadline_while_a_broker_hangs)
 {
     create("hangs");
     open_relay(&t, "hangs", NULL, "options: {transaction.timeout.ms: 600000, socket.timeout.ms: 300000}");
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     cr_assert_eq(publish("hangs", 0, 10, NULL), 10);
     real_service("pause");
     fill("hangs", 10, 10, NULL);
@@ -299,7 +299,7 @@ Test(kafka_exactly_once, stop_keeps_its_deadline_while_a_broker_hangs)
     real_service("resume");
     cr_assert_eq(batch.completed, 1);
     cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 0);
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     cr_assert_eq(publish("hangs", 0, 20, NULL), 20);
     end(&t);
     check_topic("hangs", 20, 20);
@@ -314,7 +314,7 @@ Test(kafka_exactly_once, refused_event_is_found_and_the_others_are_delivered_onc
     real_create("refused", 1, (struct topic_setting){"max.message.bytes", "2000"}, NONE);
     real_create("refused-progress", 1, COMPACT, NONE);
     open_relay(&t, "refused", NULL, "");
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     fill("refused", 0, 100, NULL);
     batch.messages[50].value = (struct outbox_bytes){large, 3000};
     real_relay(&t, &batch, 1);

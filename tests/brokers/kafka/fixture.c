@@ -152,6 +152,14 @@ int fixture_start(struct fixture *t)
     return fixture_start_within(t, 0);
 }
 
+void fixture_must_start(struct fixture *t)
+{
+    uint64_t end = obx_loop_now(t->loop) + FIXTURE_WAIT_MS * OBX_MS;
+    while (fixture_start(t) == OUTBOX_E_NOT_CONNECTED && obx_loop_now(t->loop) < end)
+        continue;
+    cr_assert_eq(t->error.code, OUTBOX_OK, "%s", t->error.text);
+}
+
 int fixture_stop_within(struct fixture *t, uint32_t timeout_ms)
 {
     struct waited waited = {.call = {.done = note_done}};

@@ -210,7 +210,7 @@ Test(kafka_healthy_keys, recreated_topic_rejects_no_event)
                 fixture_run_for(&t, 2);
             if (t.lost_count != lost) {
                 cr_assert_eq(fixture_stop_within(&t, 5000), OUTBOX_OK);
-                cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+                fixture_must_start(&t);
             }
             cr_assert(fixture_wait(&t, &batch));
             rejected += fixture_count(&batch, OUTBOX_REJECTED);

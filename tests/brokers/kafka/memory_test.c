@@ -16,7 +16,7 @@ static void recover(uint32_t lost_count)
     if (f.broker.lost_count == lost_count)
         return;
     cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
 }
 
 /* One publish to topics that are new, with the n-th allocation failing. True: it failed somewhere. */

@@ -11,7 +11,7 @@ void mock_fixture_open(struct mock_fixture *f, const char *yaml)
     mock_open(&f->mock, 1);
     snprintf(text, sizeof text, "%s\n%s", f->mock.yaml, yaml);
     cr_assert_eq(fixture_open(&f->broker, text), OUTBOX_OK, "%s", f->broker.error.text);
-    cr_assert_eq(fixture_start(&f->broker), OUTBOX_OK, "%s", f->broker.error.text);
+    fixture_must_start(&f->broker);
 }
 
 void mock_fixture_verify(struct mock_fixture *f, const char *topic)

@@ -81,7 +81,7 @@ Test(kafka_mock, broker_starts_again_after_a_stop)
         cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 10);
         batch_free(&batch);
         cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
-        cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+        fixture_must_start(&f.broker);
     }
     MOCK_FIXTURE_END(&f);
 }
@@ -136,7 +136,7 @@ static void verify_two_topics(uint32_t order)
     mock_fixture_open(&f, "");
     cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
     f.broker.start.order = order;
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
     mock_fixture_verify(&f, "even");
     mock_fixture_verify(&f, "odd");
 }

@@ -82,10 +82,10 @@ Test(kafka_outage, event_of_an_unanswered_request_is_unknown)
     batch_fill(&batch, "t", 1, 0);
     fixture_publish(&f.broker, &batch);
     cr_assert(fixture_wait(&f.broker, &batch));
-    rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 1, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 5000);
+    rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 1, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 30000);
     batch.completed = batch.reported = 0;
     fixture_publish(&f.broker, &batch);
-    fixture_run_for(&f.broker, 100);
+    fixture_run_for(&f.broker, 1000);
     cr_assert_eq(fixture_stop_within(&f.broker, 100), OUTBOX_OK);
     cr_assert_eq(batch.outcomes[0], OUTBOX_UNKNOWN);
     cr_assert_eq(batch.errors[0].code, OUTBOX_E_UNKNOWN_OUTCOME);
@@ -139,18 +139,18 @@ static bool is_lost(void *arg)
     return f.broker.lost_count > 0;
 }
 
-Test(kafka_outage, dead_broker_is_noticed_within_ten_seconds_with_nothing_to_send)
+Test(kafka_outage, dead_broker_is_noticed_with_nothing_to_send)
 {
     mock_fixture_open(&f, "");
     rd_kafka_mock_broker_set_down(f.mock.cluster, 1);
-    cr_assert(fixture_run_until(&f.broker, is_lost, NULL, 10000));
+    cr_assert(fixture_run_until(&f.broker, is_lost, NULL, FIXTURE_WAIT_MS));
     cr_assert_eq(f.broker.lost_error.code, OUTBOX_E_NOT_CONNECTED);
     cr_assert_eq(strncmp(f.broker.lost_error.text, "no broker answers: ", 19), 0, "%s", f.broker.lost_error.text);
     cr_assert(strstr(f.broker.lost_error.text, "refused") || strstr(f.broker.lost_error.text, "isconnected"), "%s",
               f.broker.lost_error.text);
     cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
     rd_kafka_mock_broker_set_up(f.mock.cluster, 1);
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
     MOCK_FIXTURE_END(&f);
 }
 
@@ -172,7 +172,7 @@ Test(kafka_outage, warning_of_an_unreachable_leader_has_the_reason)
     rd_kafka_mock_partition_set_leader(f.mock.cluster, "t", 0, 2);
     rd_kafka_mock_broker_set_down(f.mock.cluster, 2);
     cr_assert_eq(fixture_open(&f.broker, f.mock.yaml), OUTBOX_OK);
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
     batch_init(&batch, 1);
     batch_fill(&batch, "t", 1, 0);
     fixture_publish(&f.broker, &batch);

@@ -21,7 +21,7 @@ void real_open(struct fixture *t, const char *yaml)
     char text[1024];
     snprintf(text, sizeof text, "bootstrap.servers: %s\n%s", bootstrap(), yaml);
     cr_assert_eq(fixture_open(t, text), OUTBOX_OK, "%s", t->error.text);
-    cr_assert_eq(fixture_start(t), OUTBOX_OK, "%s", t->error.text);
+    fixture_must_start(t);
 }
 
 void real_service(const char *verb)
@@ -203,7 +203,7 @@ static void round_of(struct fixture *t, struct batch *whole, uint32_t window)
             fixture_wait(t, &parts[i].batch);
         if (t->lost_count != lost_count) {
             cr_assert_eq(fixture_stop_within(t, 5000), OUTBOX_OK);
-            cr_assert_eq(fixture_start(t), OUTBOX_OK, "%s", t->error.text);
+            fixture_must_start(t);
         }
         bool clean = true;
         for (uint32_t i = 0; i < used; i++) {

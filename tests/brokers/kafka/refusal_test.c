@@ -18,7 +18,7 @@ static struct kafka_broker *plugin(void)
 static void reconnect(void)
 {
     cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
 }
 
 static bool was_lost(void *arg)
@@ -244,6 +244,6 @@ Test(kafka_refusal, user_without_idempotent_write_gets_a_permission_error)
         cr_assert_eq(code, OUTBOX_E_PERMISSION, "%s", f.broker.error.text);
     }
     cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
     MOCK_FIXTURE_END(&f);
 }

@@ -46,7 +46,7 @@ Test(kafka_secure, events_are_delivered_over_tls_with_a_login)
 {
     real_create("sealed", 12, NONE, NONE);
     cr_assert_eq(open_secure("ca.pem", "secret", ""), OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     batch_init(&batch, 1000);
     batch_fill(&batch, "sealed", 10, 0);
     real_relay(&t, &batch, 4);
@@ -90,7 +90,7 @@ Test(kafka_secure, unchecked_certificates_need_insecure)
     cr_assert_eq(
         open_secure("other-ca.pem", "secret", "  enable.ssl.certificate.verification: false\ninsecure: true\n"),
         OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     END();
 }
 
@@ -101,7 +101,7 @@ Test(kafka_secure, forbidden_topic_fails_alone)
     real_create("open", 1, NONE, NONE);
     real_forbid("forbidden", "User:relay");
     cr_assert_eq(open_secure("ca.pem", "secret", ""), OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     for (int round = 0; round < 3; round++) {
         uint32_t lost_count = t.lost_count;
         batch_init(&batch, 20);
@@ -116,7 +116,7 @@ Test(kafka_secure, forbidden_topic_fails_alone)
             cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 10);
         if (round == 0) {
             cr_assert_eq(fixture_stop(&t), OUTBOX_OK);
-            cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+            fixture_must_start(&t);
         }
         batch_free(&batch);
         fixture_run_for(&t, 20); /* the relay pauses too */
@@ -134,7 +134,7 @@ Test(kafka_secure, refused_events_of_a_topic_with_hidden_settings_delay_no_other
     real_create("visible", 1, NONE, NONE);
     real_hide_settings("hidden", "User:relay");
     cr_assert_eq(open_secure("ca.pem", "secret", ""), OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    fixture_must_start(&t);
     batch_init(&batch, ALL);
     batch_fill(&batch, "hidden", ALL, 0);
     for (uint32_t i = 0; i < ALL; i++) {

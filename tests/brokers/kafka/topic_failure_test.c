@@ -146,7 +146,7 @@ static void fails_in_the_middle(rd_kafka_resp_err_t err, int code)
     cr_assert_lt(failed, 500);
     cr_assert_eq(batches[0].outcomes[failed], OUTBOX_RETRY);
     cr_assert_eq(batches[0].errors[failed].code, code);
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK);
+    fixture_must_start(&f.broker);
     batch_free(&batches[0]);
     batch_free(&batches[1]);
 }

@@ -25,7 +25,7 @@ static void begin_on(int brokers, uint32_t order, uint64_t epoch, const char *op
     cr_assert_eq(fixture_open_exactly_once(&f.broker, yaml), OUTBOX_OK, "%s", f.broker.error.text);
     f.broker.start = (struct outbox_broker_start){
         .struct_size = sizeof f.broker.start, .epoch = epoch, .outbox = "one", .order = order};
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
 }
 
 static void begin(uint32_t order, uint64_t epoch, const char *options)
@@ -256,7 +256,7 @@ Test(kafka_transaction, what_was_settled_is_known_to_the_next_producer)
     report(OUTBOX_RECORD_SETTLED, 0, 4);
     cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
     report(OUTBOX_RECORD_SETTLED, 4, 4);
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
     wait_for_records(3);
     cr_assert_eq(named(2, 0, 10), 2);
     MOCK_FIXTURE_END(&f);
@@ -392,7 +392,7 @@ Test(kafka_transaction, topic_that_loses_its_leader_delays_others_once)
     cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 0);
     batch_free(&batch);
     f.broker.lost_count = 0;
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
     is_no_trouble_of_others("left", OUTBOX_E_IO,
                             "publish to topic 'left': Broker: Leader not available; its events wait", mend_leader);
 }
@@ -426,7 +426,7 @@ static void is_found_behind(const char *hanging, const char *without_leader)
     cr_assert_gt(obx_instance_transactions(f.broker.instance).aborted, 0);
     batch_free(&batch);
     f.broker.lost_count = 0;
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
     MOCK_FIXTURE_END(&f);
 }
 
@@ -454,7 +454,7 @@ Test(kafka_transaction, forbidden_topic_is_not_tried_for_each_event)
     cr_assert_eq(f.broker.lost_count, 1);
     batch_free(&batch);
     cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    fixture_must_start(&f.broker);
     for (uint32_t delivered = 0, tries = 0; delivered < 20; tries++) {
         cr_assert_lt(tries, 1000);
         fill_two_topics(&batch, "forbidden", 1000 + tries * 20);
