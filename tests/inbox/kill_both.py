@@ -13,6 +13,7 @@ customer, as "customer orders" lines, sorted: what the consumer's table must hol
 """
 import collections
 import json
+import os
 import random
 import sqlite3
 import subprocess
@@ -43,7 +44,7 @@ class Writer(threading.Thread):
 
     def run(self):
         try:
-            connection = sqlite3.connect(self.path, timeout=20, isolation_level=None)
+            connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             connection.execute("PRAGMA synchronous = OFF")
             while not self.stopping:
                 self.transaction(connection)
@@ -54,16 +55,24 @@ class Writer(threading.Thread):
 
 
 class Relay(threading.Thread):
-    """Runs it and kills it, KILLS times."""
-    def __init__(self, kills, command):
+    """Runs it and kills it, KILLS times: some time after its start, or after its first event, which may then come again."""
+    def __init__(self, kills, command, path):
         super().__init__(daemon=True)
-        self.kills, self.command, self.random, self.error = kills, command, random.Random(3), None
+        self.kills, self.command, self.path, self.random, self.error = kills, command, path, random.Random(3), None
+
+    def wait_for_an_event(self, relay):
+        size, deadline = os.path.getsize(self.path), time.monotonic() + 60
+        while os.path.getsize(self.path) == size and relay.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.0005)
 
     def run(self):
-        for _ in range(self.kills):
+        for number in range(self.kills):
             with open("relay.log", "ab") as log:
                 relay = subprocess.Popen(self.command, stdout=log, stderr=log)
-            time.sleep(0.03 + self.random.random() * 0.15)
+            if number % 2:
+                self.wait_for_an_event(relay)
+            else:
+                time.sleep(0.03 + self.random.random() * 0.15)
             if relay.poll() is not None:
                 self.error = "the relay ended with %d; see relay.log" % relay.returncode
                 return
@@ -85,7 +94,7 @@ def fail(text):
 def main():
     kills, outbox, configuration, database, path, command = int(sys.argv[1]), *sys.argv[2:6], sys.argv[6:]
     writer, chance = Writer(database), random.Random(11)
-    relay = Relay(kills, [outbox, "run", "-c", configuration])
+    relay = Relay(kills, [outbox, "run", "-c", configuration], path)
     writer.start()
     relay.start()
     for number in range(kills):
@@ -96,7 +105,7 @@ def main():
     writer.join()
     if writer.error or relay.error:
         return fail(writer.error or relay.error)
-    subprocess.run([outbox, "drain", "-c", configuration], check=True, timeout=60, stdout=subprocess.DEVNULL)
+    subprocess.run([outbox, "drain", "-c", configuration], check=True, timeout=300, stdout=subprocess.DEVNULL)
     last = subprocess.run([part for part in command if part != "--follow"])
     print("# %d kills of each, %d events, %d lines more that repeat one" %
           (kills, sum(writer.counts.values()), repeated_lines(path)))
