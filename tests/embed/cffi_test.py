@@ -64,7 +64,7 @@ class Relay:
         self.must(self.library.outbox_start(self.handle, self.error))
 
     def stop(self):
-        self.must(self.library.outbox_stop(self.handle, 10000, self.error))
+        self.must(self.library.outbox_stop(self.handle, 60000, self.error))
         self.library.outbox_free(self.handle)
 
     def pending(self):

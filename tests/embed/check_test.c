@@ -109,7 +109,7 @@ Test(embed_check, runs_beside_the_relay)
     for (int i = 0; i < 20; i++)
         cr_expect_eq(outbox_check(relay, 20000, NULL, NULL, &error), OUTBOX_OK, "%s", error.text);
     cr_expect_eq(outbox_drain(relay, 60000, &error), OUTBOX_OK, "%s", error.text);
-    cr_assert_eq(outbox_stop(relay, 5000, NULL), OUTBOX_OK);
+    cr_assert_eq(outbox_stop(relay, 60000, NULL), OUTBOX_OK);
     outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
 }

@@ -75,7 +75,7 @@ Test(embed_config, relay_runs_by_a_configuration_of_calls)
     outbox_config_free(config);
     cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
     cr_assert_eq(outbox_drain(relay, 60000, &error), OUTBOX_OK, "%s", error.text);
-    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    cr_assert_eq(outbox_stop(relay, 60000, &error), OUTBOX_OK);
     outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
 }

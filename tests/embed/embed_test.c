@@ -60,7 +60,7 @@ static struct outbox_stats stats_of(struct outbox *relay)
 
 static void wait_settled(struct outbox *relay, uint64_t count)
 {
-    for (int i = 0; i < 2000 && stats_of(relay).settled < count; i++)
+    for (int i = 0; i < 12000 && stats_of(relay).settled < count; i++)
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     cr_assert_eq(stats_of(relay).settled, count);
 }
@@ -86,7 +86,7 @@ Test(embed, relay_runs_on_its_own_thread)
     wait_settled(relay, 1000);
     outbox_wake(relay);
     cr_expect_eq(stats_of(relay).state, OUTBOX_STATE_RELAYING);
-    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    cr_assert_eq(outbox_stop(relay, 60000, &error), OUTBOX_OK);
     struct outbox_stats after = stats_of(relay);
     cr_expect_eq(after.settled, 1000);
     cr_expect_eq(after.delivered, 1000);
@@ -107,7 +107,7 @@ Test(embed, stopped_relay_can_be_started_again)
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
         wait_settled(relay, 50);
-        cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+        cr_assert_eq(outbox_stop(relay, 60000, &error), OUTBOX_OK);
     }
     outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
@@ -120,7 +120,7 @@ Test(embed, calls_in_the_wrong_mode_are_refused)
     cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
     cr_expect_eq(outbox_start(relay, &error), OUTBOX_E_INVALID);
     cr_expect_str_eq(error.text, "start relay orders: it is already running");
-    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    cr_assert_eq(outbox_stop(relay, 60000, &error), OUTBOX_OK);
     struct outbox_stats tiny = {.struct_size = 4};
     cr_expect_eq(outbox_stats(relay, &tiny), OUTBOX_E_INVALID);
     outbox_free(relay);
@@ -148,7 +148,7 @@ Test(embed, null_arguments_are_refused)
     cr_assert_eq(outbox_new(&options, &relay, NULL), OUTBOX_OK);
     cr_expect_eq(outbox_stats(relay, NULL), OUTBOX_E_INVALID);
     cr_expect_eq(outbox_start(relay, NULL), OUTBOX_OK);
-    cr_expect_eq(outbox_stop(relay, 5000, NULL), OUTBOX_OK);
+    cr_expect_eq(outbox_stop(relay, 60000, NULL), OUTBOX_OK);
     outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
 }
@@ -162,7 +162,7 @@ Test(embed, running_relay_is_not_freed)
     outbox_free(relay);
     wait_settled(relay, 5);
     cr_expect_eq(recorder.errors, 1);
-    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    cr_assert_eq(outbox_stop(relay, 60000, &error), OUTBOX_OK);
     outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
 }
@@ -189,7 +189,7 @@ Test(embed, drain_waits_until_all_events_are_out)
     cr_expect_eq(stats_of(relay).settled, 3000);
     cr_expect_eq(recorder.confirmed, 3000);
     cr_assert_eq(outbox_drain(relay, 60000, &error), OUTBOX_OK, "a second time, with nothing to do");
-    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    cr_assert_eq(outbox_stop(relay, 60000, &error), OUTBOX_OK);
     outbox_free(relay);
     cr_expect_eq(outbox_drain(NULL, 0, NULL), OUTBOX_E_INVALID);
     cr_assert_eq(mem_live(), 0);
@@ -231,7 +231,7 @@ Test(embed, stop_inside_a_callback_is_refused)
     cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
     wait_settled(relay, 5);
     cr_expect_eq(recorder.stop_inside, OUTBOX_E_INVALID);
-    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    cr_assert_eq(outbox_stop(relay, 60000, &error), OUTBOX_OK);
     outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
 }
@@ -268,7 +268,7 @@ Test(embed, relay_is_chosen_by_name)
     cr_assert_eq(outbox_new(&options, &relay, &error), OUTBOX_OK, "%s", error.text);
     cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
     wait_settled(relay, 2);
-    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    cr_assert_eq(outbox_stop(relay, 60000, &error), OUTBOX_OK);
     outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
 }

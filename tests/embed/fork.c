@@ -86,7 +86,7 @@ static void own_relay(struct outbox *relay)
     struct outbox *own = make("plugin: memory");
     CHECK(outbox_start(own, NULL) == OUTBOX_OK);
     run_to_the_end(own);
-    CHECK(outbox_stop(own, 5000, NULL) == OUTBOX_OK);
+    CHECK(outbox_stop(own, 60000, NULL) == OUTBOX_OK);
     outbox_free(own);
     outbox_free(relay);
 }
@@ -109,7 +109,7 @@ int main(void)
     void (*const actions[])(struct outbox * relay) = {nothing, all_calls, own_relay};
     char broker[100];
     parent = getpid();
-    alarm(60);
+    alarm(240);
     CHECK(mkdtemp(directory));
     snprintf(broker, sizeof broker, "plugin: file, path: %s/events", directory);
     struct outbox *relay = make(broker);
@@ -120,7 +120,7 @@ int main(void)
         in_child(relay, actions[i]);
         outbox_wake(relay);
         run_to_the_end(relay);
-        CHECK(outbox_stop(relay, 5000, NULL) == OUTBOX_OK);
+        CHECK(outbox_stop(relay, 60000, NULL) == OUTBOX_OK);
     }
     outbox_free(relay);
     snprintf(broker, sizeof broker, "%s/events", directory);

@@ -60,7 +60,7 @@ Test(embed_names, threads_of_a_relay_have_names)
     cr_expect_eq(during.relay, 1);
     cr_expect_gt(during.worker, 0);
     cr_expect_eq(during.other, before.other, "%d threads have no name", during.other - before.other);
-    cr_assert_eq(outbox_stop(relay, 10000, &error), OUTBOX_OK);
+    cr_assert_eq(outbox_stop(relay, 60000, &error), OUTBOX_OK);
     outbox_free(relay);
     static const char *const files[] = {"db", "db-wal", "db-shm", "events"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

@@ -73,7 +73,7 @@ int main(void)
     must(outbox_new(&options, &relay, &error), &error);
     must(outbox_start(relay, &error), &error);
     must(outbox_drain(relay, 60000, &error), &error);
-    must(outbox_stop(relay, 10000, &error), &error);
+    must(outbox_stop(relay, 60000, &error), &error);
     outbox_free(relay);
     if (!has_loaded("outbox-store-") && !has_loaded("outbox-broker-") && has_loaded("test-embed-static"))
         return 0;

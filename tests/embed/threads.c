@@ -43,7 +43,7 @@ int main(void)
         pthread_create(&threads[i], NULL, read_and_wake, relay);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    must(outbox_stop(relay, 10000, &error), &error);
+    must(outbox_stop(relay, 60000, &error), &error);
     outbox_stats(relay, &stats);
     outbox_free(relay);
     return stats.delivered == stats.settled ? 0 : 1;

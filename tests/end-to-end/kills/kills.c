@@ -23,7 +23,7 @@
 #include "scene.h"
 
 #define WINDOW 2000u /* events: 256 KiB of small rows, twice: a paused owner has its own window */
-#define PROGRESS_TIMEOUT_MS 20000u
+#define PROGRESS_TIMEOUT_MS 120000u
 
 struct kills {
     struct scene scene;

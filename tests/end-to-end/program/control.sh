@@ -45,7 +45,7 @@ check "/readyz is 200" within 5 get_code /readyz 200
 check "resume of a running relay is refused" exits_with_line 65 'outbox resume: orders: it is neither paused nor halted' "$OUTBOX" resume orders
 
 # ---- retry and skip ----
-bad() { timeout 30 "$OUTBOX" add --aggregate-type "" --aggregate-id "$1" --type t --payload "$2" >/dev/null; }
+bad() { timeout 120 "$OUTBOX" add --aggregate-type "" --aggregate-id "$1" --type t --payload "$2" >/dev/null; }
 check "skip without a blocked key is refused" exits_with_line 65 "outbox skip: orders: no such key is blocked; 'outbox status' lists blocked keys" "$OUTBOX" skip orders
 check "event that blocks its key is added" bad 7 stuck
 check "its key is blocked" within 5 blocked 1

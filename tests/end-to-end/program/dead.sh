@@ -92,6 +92,6 @@ check "letters of one topic" add_all 2
 check "topic without a column" exits_with_line 78 "outbox dead: replay to topic 't': route.topic of orders is not made of one column as it is, so no column leads to another topic; add the events again, or change the route" "$OUTBOX" dead replay --all --to-topic t
 check "more letters of the same keys" add_all 2
 check "letters of a key go back together" takes 900 exits_with_line 0 'orders: 4 back in the outbox' "$OUTBOX" dead replay --all --rate 2
-order() { [ "$(sqlite3 shop.db "SELECT group_concat(aggregateid, '') FROM (SELECT aggregateid FROM outbox ORDER BY id)")" = "$1" ]; }
+order() { [ "$(sqlite shop.db "SELECT group_concat(aggregateid, '') FROM (SELECT aggregateid FROM outbox ORDER BY id)")" = "$1" ]; }
 check "they keep their order" order 1122
 plan

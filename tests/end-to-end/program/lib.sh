@@ -53,8 +53,8 @@ ends() { # PID CODE: wait until it exits with CODE
   wait "$1"; local got=$?
   [ "$got" = "$2" ] || { echo "# exit code $got, not $2"; return 1; }
 }
-within() { # SECONDS COMMAND...: until it succeeds; a busy machine has several times as long
-  local ticks=$(($1 * 150)); shift
+within() { # SECONDS COMMAND...: until it succeeds; a busy machine has several times as long, and a minute at least
+  local ticks=$(($1 < 20 ? 3000 : $1 * 150)); shift
   while ! "$@" >/dev/null 2>&1; do
     ticks=$((ticks - 1)); [ "$ticks" -gt 0 ] || { echo "# not in time: $*"; return 1; }
     sleep 0.02
@@ -65,17 +65,18 @@ config() { # [RELAY LINES ON STDIN]: outbox.yaml with a store in shop.db and a b
   printf 'relays:\n  orders:\n    store: { plugin: sqlite, path: shop.db }\n    broker: { plugin: file, path: events.ndjson }\n' >outbox.yaml
   cat >>outbox.yaml
 }
+sqlite() { sqlite3 -cmd '.timeout 60000' "$@"; } # a service may hold the lock
 python_with() { # MODULE: the Python that has the module; a machine may have several
   local p
   for p in python3 /usr/bin/python3; do "$p" -c "import $1" 2>/dev/null && { echo "$p"; return; }; done
   echo "# no Python has $1; scripts/install-deps test installs it" >&2
   echo python3
 }
-add() { timeout 30 "$OUTBOX" add --aggregate-type order --aggregate-id "$1" --type placed --payload "$2"; }
+add() { timeout 120 "$OUTBOX" add --aggregate-type order --aggregate-id "$1" --type placed --payload "$2"; }
 
 # The relay of ./outbox.yaml, which must publish to events.ndjson with this route: culprit events have the type "bad".
 park_key_route='    route: { topic: all, partition: "${type}" }\n    on_reject: park-key\n'
-add_of_type() { timeout 30 "$OUTBOX" add --aggregate-type order --aggregate-id "$1" --type "$2" --payload "$3"; }
+add_of_type() { timeout 120 "$OUTBOX" add --aggregate-type order --aggregate-id "$1" --type "$2" --payload "$3"; }
 dead_letters() { [ "$("$OUTBOX" dead list --json | grep -c '"number"')" = "$1" ]; }
 published_in_order() { # PAYLOAD...
   [ "$(grep -oE '"payload":"[a-z0-9]*"' events.ndjson | cut -d'"' -f4 | grep -xE "$(IFS='|'; echo "$*")" | tr '\n' ' ')" = "$* " ]

@@ -6,9 +6,10 @@ command -v chromium >/dev/null || { echo "1..0 # SKIP chromium is not installed 
 
 address() { sed -n 's/.*msg="listening on \([0-9.:]*\): .*/\1/p' .log | tail -n 1; }
 ready() { [ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' "http://$(address)/readyz")" = 200 ]; }
+blocked() { curl -s -m 10 "http://$(address)/status" | grep -q '"blocked_keys": 1'; }
 browse() { # WIDTH ARGUMENT...: the page after six seconds of its clock
   local width=$1; shift
-  HOME=$dir timeout 100 chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars \
+  HOME=$dir timeout 300 chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars \
     --window-size="$width,410" --virtual-time-budget=6000 "$@" "http://$(address)/" 2>"$err"
 }
 shown() { grep -qF -- "$1" page.html || { echo "# the page lacks: $1"; return 1; }; }
@@ -20,6 +21,7 @@ check "service becomes ready" within 10 ready
 for i in $(seq 20); do printf '{"aggregatetype":"order","aggregateid":"%d","type":"t","payload":"p"}\n' "$i"; done | "$OUTBOX" add --ndjson >"$out"
 "$OUTBOX" add --aggregate-type "" --aggregate-id '<b>key</b>' --type t --payload blocked >"$out"
 check "events are published" within 10 lines events.ndjson 20
+check "one is blocked" within 10 blocked
 check "browser loads the page" eval 'browse 1000 --dump-dom >page.html'
 check "it shows the state" shown '<span class="state relaying">relaying</span>'
 check "it shows a rate" shown 'events/s'

@@ -99,7 +99,7 @@ works "$OUTBOX" init -c socket.yaml
 start "$OUTBOX" run -c socket.yaml; first=$pid
 check "service listens on a socket" within 10 socket_answers
 check "socket is for the owner and the group" eval '[ "$(stat -c %a http.sock)" = 660 ]'
-asks_by_socket() { timeout 20 "$OUTBOX" status -c socket.yaml | grep -q '^  relay      relaying, '; }
+asks_by_socket() { timeout 60 "$OUTBOX" status -c socket.yaml | grep -q '^  relay      relaying, '; }
 check "status asks by the socket" within 10 asks_by_socket
 kill -KILL "$first"; wait "$first" 2>/dev/null
 start "$OUTBOX" run -c socket.yaml; first=$pid
@@ -204,7 +204,7 @@ check "status says it" eval 'works "$OUTBOX" status -c live.yaml && has_match "^
 check "status --check of a halted relay exits 65" exits_with_match 65 "^  problem    the relay is halted: $halt" "$OUTBOX" status --check -c live.yaml
 kill -HUP "$service"
 check "it halts again while the event is there" within 10 eval '[ "$(grep -cE "$halt" .log)" = 2 ]'
-check "operator deletes the event" eval 'sqlite3 shop.db "DELETE FROM outbox"'
+check "operator deletes the event" eval 'sqlite shop.db "DELETE FROM outbox"'
 kill -HUP "$service"
 check "SIGHUP lets it go on" within 10 get_code /readyz 200
 check "it says so" logged 'msg="the halted relay goes on, and reads the outbox again from its start"'
@@ -250,10 +250,10 @@ check "SIGINT exits 0" ends "$service" 0
 
 # ---- late events: the broker takes an event of years ago, and keeps it for some seconds ----
 : >.log
-sed 's/broker: {.*/broker: { plugin: delay, calls: publish, before: 7s, wraps: { plugin: file, path: events.ndjson } }/; s/listen: /late: 1h, listen: /' outbox.yaml >late.yaml
+sed 's/broker: {.*/broker: { plugin: delay, calls: publish, before: 12s, wraps: { plugin: file, path: events.ndjson } }/; s/listen: /late: 1h, listen: /' outbox.yaml >late.yaml
 start "$OUTBOX" run -c late.yaml; service=$pid
 check "service with service.late becomes ready" within 20 get_code /readyz 200
-sqlite3 shop.db "INSERT INTO outbox (aggregatetype, aggregateid, type, payload, created_at) VALUES ('order', '8', 'placed', 'old', '2020-01-31')"
+sqlite shop.db "INSERT INTO outbox (aggregatetype, aggregateid, type, payload, created_at) VALUES ('order', '8', 'placed', 'old', '2020-01-31')"
 late() { get_code /readyz/orders 503 && has_match "^orders: late, since 20[-0-9]*T[0-9:]*Z: the oldest event has waited [0-9]+\.[0-9] s$"; }
 check "late relay is not ready" within 20 late
 sed "s/127.0.0.1:0/$(address)/" late.yaml >live.yaml

@@ -23,7 +23,7 @@ def has(plugin):
 
 def outbox(directory, *words):
     env = dict(os.environ, OUTBOX_PLUGIN_DIR=PLUGINS)
-    done = subprocess.run([OUTBOX, *words, "-c", directory + "/outbox.yaml"], env=env, timeout=60,
+    done = subprocess.run([OUTBOX, *words, "-c", directory + "/outbox.yaml"], env=env, timeout=300,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     return done.returncode, done.stdout
 
@@ -229,7 +229,7 @@ if has("schema-id"):
         line = drain.stdout.readline()
     check("registry that is away is named in the log", "look up subject order-value: the registry answered 503" in line, line)
     away[0] = False
-    rest = drain.communicate(timeout=60)[0]
+    rest = drain.communicate(timeout=300)[0]
     check("events go on when the registry is back", drain.returncode == 0 and len(events(directory)) == 1, rest)
     shutil.rmtree(directory)
 

@@ -238,7 +238,7 @@ check "drain lists the blocked key" has_match '^outbox drain: orders: .*/1 is bl
 check "other keys are published" grep -q '"key":"2".*"payload":"passes"' events.ndjson
 bad_route park
 check "drain with on_reject: park exits 0" exits_with_match 0 '^1 went to the dead letters; see outbox dead list$' "$OUTBOX" drain
-twice_in_watch() { [ "$(timeout 20 "$OUTBOX" status --watch=50ms "$@" 2>"$err" | grep -m 2 -c pending)" = 2 ]; }
+twice_in_watch() { [ "$(timeout 120 "$OUTBOX" status --watch=50ms "$@" 2>"$err" | grep -m 2 -c pending)" = 2 ]; }
 check "status --watch prints the status again" twice_in_watch
 check "status --watch --json prints the object again" twice_in_watch --json
 check "status --watch needs a duration" exits_with_line 64 "outbox status: --watch needs a duration, like 2s, not 'soon'; see outbox status --help" "$OUTBOX" status --watch=soon
@@ -260,24 +260,24 @@ relays:
     broker: { plugin: fault, calls: publish, kind: retry, wraps: { plugin: file, path: events.ndjson } }
 Y
 check "event for a broker that never takes it is added" works add 5 late
-check "drain --timeout with only blocked events exits 65" exits_with_match 65 '^outbox drain: orders: not drained within 1s: relaying, 0 events removed, 1 blocked$' "$OUTBOX" drain --timeout 1s -c late.yaml
+check "drain --timeout with only blocked events exits 65" exits_with_match 65 '^outbox drain: orders: not drained within 5s: relaying, 0 events removed, 1 blocked$' "$OUTBOX" drain --timeout 5s -c late.yaml
 check "it lists what is left and why" has_match '^outbox drain: orders: outbox.event.order/5 is blocked by event .*, 1 waiting: .*publish: failed on purpose by the fault plugin: retry'
 check "the rest is drained" works "$OUTBOX" drain --timeout 1m
 check "event that cannot be removed is added" works add 6 kept
-sqlite3 shop.db "CREATE TRIGGER keeps BEFORE DELETE ON outbox BEGIN SELECT raise(abort, 'kept on purpose'); END"
+sqlite shop.db "CREATE TRIGGER keeps BEFORE DELETE ON outbox BEGIN SELECT raise(abort, 'kept on purpose'); END"
 check "drain with a row that cannot be removed exits 65" fails 65 "$OUTBOX" drain --timeout 1m
 check "it prints why" has_match '^outbox drain: orders: 1 published rows cannot be removed, one is row [0-9]+.*kept on purpose'
 check "status names the row" exits_with_match 0 '^  row        1 of the first 1000 rows .* cannot be removed, [0-9]+; .*kept on purpose' "$OUTBOX" status
 check "status --json names it" exits_with_match 0 'cannot be removed, .*kept on purpose' "$OUTBOX" status --json
 check "status --check exits 65" exits_with_line 65 '  problem    rows stay in the outbox until they are corrected' "$OUTBOX" status --check
-sqlite3 shop.db 'DROP TRIGGER keeps'
+sqlite shop.db 'DROP TRIGGER keeps'
 check "it is removed later" works "$OUTBOX" drain
 bad_route park
-sqlite3 shop.db "CREATE TRIGGER refuses BEFORE INSERT ON outbox_dead BEGIN SELECT raise(abort, 'refused on purpose'); END"
+sqlite shop.db "CREATE TRIGGER refuses BEFORE INSERT ON outbox_dead BEGIN SELECT raise(abort, 'refused on purpose'); END"
 check "event without a topic is added once more" works nameless 7 parked
 check "drain with a row that cannot become a dead letter exits 65" fails 65 "$OUTBOX" drain --timeout 1m
 check "it prints why" has_match '^outbox drain: orders: 1 rejected events cannot become dead letters: .*refused on purpose'
-sqlite3 shop.db 'DROP TRIGGER refuses'
+sqlite shop.db 'DROP TRIGGER refuses'
 check "it is moved later" eval 'works "$OUTBOX" drain && works "$OUTBOX" dead drop --all'
 bad_route stop
 check "another event without a topic is added" works nameless 1 halts
@@ -307,10 +307,10 @@ replayed_events_go_out
 
 # ---- rows that cannot be relayed ----
 config </dev/null
-sqlite3 shop.db "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) VALUES (0, 'order', '1', 'placed', 'never')"
+sqlite shop.db "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) VALUES (0, 'order', '1', 'placed', 'never')"
 check "drain with a row below id 1 exits 65" fails 65 "$OUTBOX" drain
 check "drain names the rows" has_match '1 rows of table .*outbox.* can not be relayed: ids must be above 0'
-sqlite3 shop.db "DELETE FROM outbox WHERE id = 0"
+sqlite shop.db "DELETE FROM outbox WHERE id = 0"
 check "drain without it exits 0" works "$OUTBOX" drain
 config </dev/null
 
@@ -321,7 +321,7 @@ check "error advises to raise the limit" has_match '^outbox status: .*shop\.db: 
 any_limit() { # the limit is reached while it makes its loop, loads its plugins, or later; a sanitizer needs more
   local n
   for n in $(seq 4 24); do
-    (ulimit -n "$n"; exec timeout -s KILL 20 "$OUTBOX" status) >"$out" 2>"$err" </dev/null
+    (ulimit -n "$n"; exec timeout -s KILL 120 "$OUTBOX" status) >"$out" 2>"$err" </dev/null
     case $? in 0) return ;; 69) ;; *) echo "# with $n: $?" && return 1 ;; esac
   done
 }

@@ -30,7 +30,7 @@ write() { # INDEX
 on_standby() { psql -XqAt "host=127.0.0.1 port=$standby_port user=outbox dbname=outbox" -c "$1" 2>>services.log; }
 events_in_topic() { [ "$("$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" $topic 2>/dev/null | wc -l)" -ge "$1" ]; }
 logged() { grep -qE -- "$1" .log; }
-owned() { [ "$(grep -c 'owns the outbox' .log)" = "$1" ]; }
+owned() { [ "$(grep -c 'owns the outbox' .log)" -ge "$1" ]; } # a busy relay may lose the ownership, and own again
 stop_writers() { local w; kill "${writers[@]}"; for w in "${writers[@]}"; do ends "$w" 0 || return; done; }
 check_guarantees() {
   "$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" $topic >published && on_standby 'select event_id from outbox' >left &&
@@ -47,8 +47,9 @@ check "relay acquires the outbox" within 10 owned 1
 write 0; write 1
 check "relay publishes events" within 30 events_in_topic 500
 check "primary is killed" database kill
+owned=$(grep -c 'owns the outbox' .log)
 check "standby is promoted" log_services "$standby" promote
-check "relay acquires the outbox on the new primary" within 30 owned 2
+check "relay acquires the outbox on the new primary" within 30 owned $((owned + 1))
 before=$("$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" $topic | wc -l)
 check "relay publishes more events" within 30 events_in_topic $((before + 300))
 check "writers exit 0" stop_writers

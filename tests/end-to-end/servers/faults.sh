@@ -26,7 +26,7 @@ kill_relay() { # SLOT: and start another one in its place
 }
 heal_database() {
   local i
-  for i in $(seq 100); do
+  for i in $(seq 600); do
     database alive || database restart
     sql 'select 1' >/dev/null && return
     sleep 0.1

@@ -1,7 +1,8 @@
 # Sourced by the tests on real servers, within with-servers, or within a wrapper that starts a database alone. Expects $dir, the
 # test's own directory, which gets services.log. KIND is postgres, mariadb or mysql; only this file depends on it.
 #   database VERB, kafka VERB [ARG ...]   kill, restart, pause, resume, ... of tests/services
-#   store [PORT]                          the store's section, without braces, so that more can be added
+#   store [PORT]                          the store's section, without braces, so that more can be added; $connect is its
+#                                         connect_timeout: longer where no server hangs, since a busy one takes its time
 #   sql STATEMENT                         as the superuser, one value a line
 #   topic NAME [ARG ...]                  make a topic
 #   proxy LINE                            a command to the proxy (tests/proxy/control.c); routes: a, b (database), kafka
@@ -17,7 +18,7 @@ else
   db_port=$OUTBOX_TEST_MYSQL_PORT
   writer_db=$db_port
 fi
-TMPDIR=${OUTBOX_TEST_TMP:-${TMPDIR:-/tmp}}
+TMPDIR=${OUTBOX_TEST_TMP:-${TMPDIR:-/tmp}} connect=5s
 
 log_services() { "$@" >>"$dir/services.log" 2>&1 7>&- 8<&-; } # a server must not inherit the proxy's pipes
 database() { log_services "$db_service" "$1" "$db_dir" "${@:2}"; }
@@ -25,7 +26,7 @@ kafka() { log_services "$OUTBOX_TEST_KAFKA_SERVICE" "$1" "$OUTBOX_TEST_KAFKA_DIR
 topic() { kafka tool org.apache.kafka.tools.TopicCommand --create --topic "$@"; }
 
 if [ $kind = postgres ]; then
-  store() { echo "plugin: postgres, dsn: \"host=127.0.0.1 port=${1:-$db_port} user=outbox dbname=outbox\"${OUTBOX_TEST_CAPTURE:+, capture: $OUTBOX_TEST_CAPTURE}"; }
+  store() { echo "plugin: postgres, dsn: \"host=127.0.0.1 port=${1:-$db_port} user=outbox dbname=outbox\", connect_timeout: $connect${OUTBOX_TEST_CAPTURE:+, capture: $OUTBOX_TEST_CAPTURE}"; }
   sql() { "$db_service" psql "$db_dir" -qAt -v ON_ERROR_STOP=1 -c "$1" 2>>"$dir/services.log"; }
   end_sessions() {
     sql "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
@@ -49,7 +50,7 @@ if [ $kind = postgres ]; then
   }
 else
   store() {
-    echo "plugin: mysql, host: 127.0.0.1, port: ${1:-$db_port}, user: outbox, password: outbox, database: outbox${OUTBOX_TEST_CAPTURE:+, capture: $OUTBOX_TEST_CAPTURE}"
+    echo "plugin: mysql, host: 127.0.0.1, port: ${1:-$db_port}, user: outbox, password: outbox, database: outbox, connect_timeout: $connect${OUTBOX_TEST_CAPTURE:+, capture: $OUTBOX_TEST_CAPTURE}"
   }
   sql() { "$db_service" sql "$db_dir" -N -B -e "$1" 2>>"$dir/services.log"; }
   end_sessions() {
@@ -86,12 +87,12 @@ with_proxy() {
 proxy() {
   local response
   echo "$1" >&7
-  read -r -t 10 response <&8 && [[ $response = ok* ]] || { echo "the proxy's response to '$1': ${response:-none}" >&2; return 1; }
+  read -r -t 60 response <&8 && [[ $response = ok* ]] || { echo "the proxy's response to '$1': ${response:-none}" >&2; return 1; }
 }
 
 # ---- time ----
-until_true() { # SECONDS COMMAND...
-  local end=$((SECONDS + $1)); shift
+until_true() { # SECONDS COMMAND...; a busy machine has three times as long
+  local end=$((SECONDS + 3 * $1)); shift
   until "$@"; do
     [ $SECONDS -le $end ] || { echo "# not in time: $*" >&2; return 1; }
     sleep 0.2 # each poll starts a client process

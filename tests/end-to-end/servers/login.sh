@@ -4,6 +4,7 @@
 # SIGHUP with the new password.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
+connect=60s
 
 case $kind in
 postgres)

@@ -4,6 +4,7 @@
 # the handshake is longer than the default wait of the client library.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
+connect=60s
 
 mkfifo proxy.in proxy.out
 "$OUTBOX_PROXY" "a:$db_port" <proxy.in >proxy.out 2>>services.log &

@@ -3,6 +3,7 @@
 # PgBouncer: transaction mode is detected and refused with advice, session mode works.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
+connect=60s
 . "$(dirname "$0")/../../services/ports.sh"
 PATH=$PATH:/usr/sbin
 command -v pgbouncer >/dev/null || { echo "1..0 # SKIP pgbouncer is not installed; scripts/install-deps test installs it"; exit 0; }

@@ -4,6 +4,7 @@
 # dead letters have everything for a replay. A rejected event is between two events of its key; another key follows.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
+connect=60s
 n=0
 
 configure() { # POLICY
