@@ -2,6 +2,8 @@
 /*
  * tests/end-to-end/reader/reader.c - outbox-reader BOOTSTRAP TOPIC: all records of a topic, as the oracle reads them
  *
+ *     outbox-reader BOOTSTRAP TOPIC --create [--partitions N] [--config NAME=VALUE]      makes it
+ *
  * One JSON object a line, as the file broker writes them, but always with payload_base64, since a payload may be any
  * bytes. Partition by partition, each in its order: so the distance of a duplicate is that within its partition. Exit
  * codes: 0 every partition was read to its end, 64 usage, 69 not all were.
@@ -10,8 +12,10 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../brokers/kafka/topic_reader.h"
+#include "create.h"
 
 static json_t *base64(const unsigned char *bytes, size_t size)
 {
@@ -103,8 +107,10 @@ static bool read_partition(struct topic_reader *reader, const rd_kafka_topic_par
 int main(int argc, char **argv)
 {
     struct topic_reader reader;
+    if (argc >= 4 && !strcmp(argv[3], "--create"))
+        return create_topic(argv[1], argv[2], argc - 4, argv + 4);
     if (argc != 3) {
-        fputs("usage: outbox-reader BOOTSTRAP TOPIC\n", stderr);
+        fputs("usage: outbox-reader BOOTSTRAP TOPIC [--create [--partitions N] [--config NAME=VALUE]]\n", stderr);
         return 64;
     }
     bool fine = topic_reader_open(&reader, argv[1], argv[2]);

@@ -4,7 +4,7 @@
 #   store [PORT]                          the store's section, without braces, so that more can be added; $connect is its
 #                                         connect_timeout: longer where no server hangs, since a busy one takes its time
 #   sql STATEMENT                         as the superuser, one value a line
-#   topic NAME [ARG ...]                  make a topic
+#   topic NAME [--partitions N] [--config NAME=VALUE]   make a topic
 #   proxy LINE                            a command to the proxy (tests/proxy/control.c); routes: a, b (database), kafka
 #   with_proxy                            start it; sets $port_a, $port_b, $proxy_pid
 # shellcheck shell=bash
@@ -23,7 +23,7 @@ TMPDIR=${OUTBOX_TEST_TMP:-${TMPDIR:-/tmp}} connect=5s
 log_services() { "$@" >>"$dir/services.log" 2>&1 7>&- 8<&-; } # a server must not inherit the proxy's pipes
 database() { log_services "$db_service" "$1" "$db_dir" "${@:2}"; }
 kafka() { log_services "$OUTBOX_TEST_KAFKA_SERVICE" "$1" "$OUTBOX_TEST_KAFKA_DIR" "${@:2}"; }
-topic() { kafka tool org.apache.kafka.tools.TopicCommand --create --topic "$@"; }
+topic() { log_services "$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" "$1" --create "${@:2}"; }
 
 if [ $kind = postgres ]; then
   store() { echo "plugin: postgres, dsn: \"host=127.0.0.1 port=${1:-$db_port} user=outbox dbname=outbox\", connect_timeout: $connect${OUTBOX_TEST_CAPTURE:+, capture: $OUTBOX_TEST_CAPTURE}"; }
