@@ -272,8 +272,10 @@ static struct obx_balance_relay *best_wish(const struct obx_balance *balance, ui
     uint32_t most = 0;
     for (uint32_t i = 0; i < balance->count; i++) {
         struct obx_balance_relay *relay = balance->relays[(random + i) % balance->count];
+        if ((held && !relay->ours) || !may_wish(balance, relay, own))
+            continue;
         uint32_t count = count_after_wishes(balance, relay->owner);
-        if (count <= most || (held && !relay->ours) || !may_wish(balance, relay, own))
+        if (count <= most)
             continue;
         best = relay;
         most = count;
