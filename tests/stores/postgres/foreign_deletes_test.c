@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "fixture.h"
 
@@ -27,12 +28,14 @@ static void begin(struct sql_fixture *fixture, const char *table)
     fixture_begin(fixture);
 }
 
+/* A pause after it: to renew as fast as possible would keep both processors busy. */
 static void renew(struct sql_fixture *fixture)
 {
     struct loop_fixture_call call = {0};
     loop_fixture_reset(&call);
     obx_store_renew(fixture->store, &call.call, 0);
     cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 }
 
 static void relay_some(struct sql_fixture *fixture)
