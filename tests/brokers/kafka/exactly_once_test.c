@@ -257,7 +257,7 @@ Test(kafka_exactly_once, late_end_of_a_transaction_does_not_end_the_next_one)
     struct proxy_process proxy;
     struct outbox_error error;
     proxy_process_open(&proxy);
-    cr_assert_eq(obx_failpoints_arm("kafka_transaction.in_commit=delay(8s)@3", &error), OUTBOX_OK, "%s", error.text);
+    cr_assert_eq(obx_failpoints_arm("kafka_transaction.in_commit=delay(5s)@3", &error), OUTBOX_OK, "%s", error.text);
     create("late");
     open_relay(&t, "late", proxy.bootstrap, "options: {socket.timeout.ms: 2000, request.timeout.ms: 2000}");
     fixture_must_start(&t);
