@@ -21,6 +21,8 @@ struct mock {
 };
 
 void mock_open(struct mock *mock, int brokers);
+/* A topic may lose its leader while a client produces to it. Call it before clients connect. */
+void mock_let_leaders_go(struct mock *mock);
 void mock_close(struct mock *mock);
 
 /* The first count values of a topic, in the order of their partitions, "key=value " each, as a string to be freed. */

@@ -19,6 +19,7 @@ static void begin_on(int brokers, uint32_t order, uint64_t epoch, const char *op
 {
     char yaml[1024];
     mock_open(&f.mock, brokers);
+    mock_let_leaders_go(&f.mock);
     rd_kafka_mock_topic_create(f.mock.cluster, "outbox-progress", 1, 1);
     rd_kafka_mock_topic_create(f.mock.cluster, "open", 1, 1);
     snprintf(yaml, sizeof yaml, "%s\ntransactional.id: orders\noptions: {%s}", f.mock.yaml, options);
