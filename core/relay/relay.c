@@ -86,6 +86,7 @@ static void step_all(struct obx_stages *stages)
     step_store(stages); /* and again, for the result of that */
     obx_ownership_renew_step(stages->ownership);
     obx_stall_watchdog_step(stages->stall_watchdog);
+    obx_retry_claim_log_step(stages->retry_claim);
     obx_progress_step(stages->progress, &stages->context);
 }
 
@@ -96,6 +97,7 @@ static void step_end(struct obx_relay *relay)
         obx_status_report_drained(&relay->status);
     } else if (obx_stop_step(&relay->stages, relay->stop_deadline)) {
         relay->running = context->stopping = false;
+        obx_retry_claim_log_vanished(relay->stages.retry_claim);
         obx_progress_stopped(&relay->progress, context);
     }
 }

@@ -19,7 +19,8 @@ struct obx_retry_claim {
     uint32_t room, count;              /* of positions; of which this many are claimed */
     uint32_t limit;                    /* most positions to claim: no more than fit into an answer */
     bool in_pipeline;
-    uint64_t vanished, log_at; /* events that are gone and not in the log yet; no line earlier than this */
+    uint64_t vanished, last_vanished,
+        log_at; /* events that are gone and not in the log yet; no line earlier than this */
 };
 
 struct obx_retry_claim *obx_retry_claim_new(struct obx_stages *stages)
@@ -184,24 +185,12 @@ static void adapt_limit(struct obx_retry_claim *retry, const struct outbox_batch
     }
 }
 
-static void log_vanished(struct obx_retry_claim *retry, struct outbox_position last)
-{
-    const struct obx_relay_context *context = &retry->stages->context;
-    OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,
-                  "%" PRIu64 " blocked events have left the outbox without being published, the last with id %" PRIu64
-                  ": something else than the relay has deleted them",
-                  retry->vanished, last.major);
-    retry->vanished = 0;
-    retry->log_at = context->now + OBX_LOG_EVERY_NS;
-}
-
 /* The relay itself removes a row only after its event was published, skipped or dead-lettered. */
 static void remove_event(struct obx_retry_claim *retry, struct obx_key *key, struct outbox_position position)
 {
     obx_keys_remove_event(retry->stages->keys, key, position);
     retry->vanished++;
-    if (retry->stages->context.now >= retry->log_at)
-        log_vanished(retry, position);
+    retry->last_vanished = position.major;
 }
 
 /* Remove the claimed events of a key that are no longer in the outbox. An event that the key blocked meanwhile was not
@@ -246,4 +235,25 @@ void obx_retry_claim_wait_again(struct obx_retry_claim *retry, uint64_t pause_ns
     struct obx_keys *keys = retry->stages->keys;
     for (struct obx_key *key; (key = OBX_LIST_FIRST(&keys->retrying, struct obx_key, link));)
         obx_keys_wait(keys, key, retry->stages->context.now + pause_ns);
+}
+
+/* ---- the log ----------------------------------------------------------------------------------------------------- */
+
+void obx_retry_claim_log_vanished(struct obx_retry_claim *retry)
+{
+    const struct obx_relay_context *context = &retry->stages->context;
+    if (!retry->vanished)
+        return;
+    OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,
+                  "%" PRIu64 " blocked events have left the outbox without being published, the last with id %" PRIu64
+                  ": something else than the relay has deleted them",
+                  retry->vanished, retry->last_vanished);
+    retry->vanished = 0;
+    retry->log_at = context->now + OBX_LOG_EVERY_NS;
+}
+
+void obx_retry_claim_log_step(struct obx_retry_claim *retry)
+{
+    if (retry->vanished && obx_due(&retry->stages->context, retry->log_at))
+        obx_retry_claim_log_vanished(retry);
 }

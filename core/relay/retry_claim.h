@@ -26,6 +26,11 @@ const struct outbox_position *obx_retry_claim_positions(const struct obx_retry_c
 /* The answer; NULL: none of the events is in the outbox any more. */
 void obx_retry_claim_note(struct obx_retry_claim *retry, const struct outbox_batch *rows);
 
+/* In a tick: log events that have left the outbox, at most once a minute. */
+void obx_retry_claim_log_step(struct obx_retry_claim *retry);
+/* At the end of a stop: log what the last minute has left. */
+void obx_retry_claim_log_vanished(struct obx_retry_claim *retry);
+
 /* A batch of retried rows is in the pipeline. */
 void obx_retry_claim_set_in_pipeline(struct obx_retry_claim *retry, bool in_pipeline);
 bool obx_retry_claim_in_pipeline(const struct obx_retry_claim *retry);

@@ -297,10 +297,44 @@ Test(control, event_that_has_not_been_tried_is_not_skipped)
     works(fixture, OBX_CONTROL_RETRY, "k1", "key 'k1' is tried again now");
     cr_assert(fixture_run(fixture, next_is_first, 1000));
     is_refused(fixture, OBX_CONTROL_SKIP, "k1", OUTBOX_E_AGAIN, "the event that blocks the key has not been tried yet");
-    cr_assert(
-        strstr(fixture->logged, "1 blocked events have left the outbox without being published, the last with id 2"),
-        "%s", fixture->logged);
     cr_assert(fixture_run(fixture, fixture_empty, 10000));
+    fixture_free(fixture);
+}
+
+static const char first_gone[] =
+    "1 blocked events have left the outbox without being published, the last with id 2: something else than the relay "
+    "has deleted them\n";
+static const char others_gone[] = "2 blocked events have left the outbox without being published, the last with id 8:";
+
+/* Three of the key's events: the second and the third vanish within the minute after the first. */
+static struct fixture *with_vanished(void)
+{
+    struct fixture *fixture = with_blocked("retry_max: 1h\n", "k1");
+    fixture->outcome = NULL;
+    fixture->rows[1].gone = true; /* somebody deletes it */
+    works(fixture, OBX_CONTROL_RETRY, "k1", "key 'k1' is tried again now");
+    cr_assert(fixture_run(fixture, next_is_first, 1000));
+    fixture->rows[4].gone = fixture->rows[7].gone = true;
+    cr_assert(fixture_run(fixture, fixture_empty, 10000));
+    cr_assert_not_null(strstr(fixture->logged, first_gone), "%s", fixture->logged);
+    cr_assert_null(strstr(fixture->logged, others_gone), "%s", fixture->logged);
+    return fixture;
+}
+
+Test(control, vanished_events_are_logged_after_a_minute_at_most)
+{
+    struct fixture *fixture = with_vanished();
+    fixture_run_for(fixture, 61000);
+    cr_assert_not_null(strstr(fixture->logged, others_gone), "%s", fixture->logged);
+    fixture_free(fixture);
+}
+
+Test(control, vanished_events_are_logged_by_a_stop_at_the_latest)
+{
+    struct fixture *fixture = with_vanished();
+    fixture_stop(fixture, 1000);
+    cr_assert(fixture_run(fixture, fixture_stopped, 2000));
+    cr_assert_not_null(strstr(fixture->logged, others_gone), "%s", fixture->logged);
     fixture_free(fixture);
 }
 
