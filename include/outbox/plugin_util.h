@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * outbox/plugin_util.h - helpers for plugins: errors and completions by printf, outcomes, two queues. It includes
- * outbox/broker_util.h
+ * outbox/text_util.h and outbox/broker_util.h
  *
  *   OUTBOX_OPTION                                  one line of the options table
+ *   OUTBOX_HAS_MEMBER  OUTBOX_SET_MEMBER           members that an older host does not have
  *   outbox_error_set  outbox_complete              errors and the end of an operation, by printf
  *   outbox_report_outcomes  outbox_report_outcome  outcomes of a range of messages, or of one by printf
  *   outbox_outcomes_index                          which message an outcome of a report is about
  *   outbox_message_scratch  outbox_message_stride  the memory of one message of a publish
  *   struct outbox_findings                         findings of check() from a worker
- *   outbox_bytes_equal  OUTBOX_BYTES_ARGS          bytes
- *   outbox_base64  outbox_time_text                texts for headers
- *   outbox_host_name, outbox_describe_process      how a store names the owner of an outbox
  *   struct outbox_serial                           jobs on worker threads, one at a time, in the order of submission
  *   struct outbox_queue                            from the threads of a client library to the loop thread
  *
@@ -31,6 +29,7 @@
 #include <unistd.h>
 
 #include <outbox/plugin.h>
+#include <outbox/text_util.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,6 +46,17 @@ extern "C" {
     {                                                                                            \
         .name = (key), .type = OUTBOX_OPT_##kind, .offset = offsetof(owner, member), __VA_ARGS__ \
     }
+
+/* Does a structure of the other side reach to this member? A host that is older than the plugin made a shorter one. The
+ * object has a member struct_size. Any thread. */
+#define OUTBOX_HAS_MEMBER(object, member) \
+    ((object)->struct_size >= (size_t)((const char *)(&(object)->member + 1) - (const char *)(object)))
+/* Write a member of a structure of the other side if it is there. */
+#define OUTBOX_SET_MEMBER(object, member, value) \
+    do {                                         \
+        if (OUTBOX_HAS_MEMBER(object, member))   \
+            (object)->member = (value);          \
+    } while (0)
 
 static inline int outbox_error_set(struct outbox_error *error, int code, const char *format, ...) OUTBOX_PRINTF(3, 4);
 static inline int outbox_error_setv(struct outbox_error *error, int code, const char *format, va_list list)
@@ -265,62 +275,6 @@ static inline void outbox_findings_report(struct outbox_findings *findings, cons
     findings->last = NULL;
 }
 
-/* ---- bytes ----------------------------------------------------------------------------------------------------- */
-
-/* printf("%.*s", OUTBOX_BYTES_ARGS(message->topic)); null is printed as nothing */
-#define OUTBOX_BYTES_ARGS(bytes) \
-    (int)((bytes).size > INT32_MAX ? INT32_MAX : (bytes).size), ((bytes).data ? (const char *)(bytes).data : "")
-
-/* Null equals null only, not the empty string. Any thread. */
-static inline bool outbox_bytes_equal(struct outbox_bytes a, struct outbox_bytes b)
-{
-    if (!a.data || !b.data)
-        return !a.data && !b.data && a.size == b.size;
-    return a.size == b.size && !memcmp(a.data, b.data, a.size);
-}
-
-/* Bytes of the base64 text of so many bytes, with padding and the NUL at its end. */
-#define OUTBOX_BASE64_SIZE(size) (((size) + 2) / 3 * 4 + 1)
-
-/* Write the base64 text (RFC 4648, with padding) of `size` bytes and a NUL; to: OUTBOX_BASE64_SIZE(size) bytes. Returns
- * the length of the text. bytes may be NULL with size 0. Any thread. */
-static inline size_t outbox_base64(char *to, const void *bytes, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *at = (const unsigned char *)bytes;
-    char *begin = to;
-    for (; size && at; to += 4) {
-        uint32_t bits = (uint32_t)at[0] << 16 | (size > 1 ? (uint32_t)at[1] << 8 : 0) | (size > 2 ? at[2] : 0u);
-        to[0] = digits[bits >> 18];
-        to[1] = digits[bits >> 12 & 63];
-        to[2] = size > 1 ? digits[bits >> 6 & 63] : '=';
-        to[3] = size > 2 ? digits[bits & 63] : '=';
-        at += size > 3 ? 3 : size;
-        size -= size > 3 ? 3 : size;
-    }
-    *to = '\0';
-    return (size_t)(to - begin);
-}
-
-#define OUTBOX_TIME_SIZE 28 /* "2026-11-29T17:00:00.123456Z" and a zero byte */
-
-/* Microseconds since 1970 as RFC 3339 in UTC. Returns the length; 0 and "" outside of the years 0000 to 9999, and for
- * INT64_MIN, which is no time. Any thread. */
-static inline size_t outbox_time_text(char text[OUTBOX_TIME_SIZE], int64_t us)
-{
-    struct tm parts;
-    int fraction = (int)(us % 1000000);
-    time_t seconds = (time_t)(us / 1000000 - (fraction < 0));
-    text[0] = '\0';
-    if (us == INT64_MIN || !gmtime_r(&seconds, &parts) || parts.tm_year < -1900 || parts.tm_year > 8099)
-        return 0;
-    snprintf(text, OUTBOX_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)(parts.tm_year + 1900) % 10000,
-             (unsigned)(parts.tm_mon + 1) % 100, (unsigned)parts.tm_mday % 100, (unsigned)parts.tm_hour % 100,
-             (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100,
-             (unsigned)(fraction < 0 ? fraction + 1000000 : fraction) % 1000000);
-    return OUTBOX_TIME_SIZE - 1;
-}
-
 /* ---- a serial worker queue -------------------------------------------------------------------------------------- */
 
 /* One job. Owned by the caller; stays in place until done() is called. */
@@ -470,26 +424,6 @@ static inline void outbox_queue_push(struct outbox_queue *queue, struct outbox_q
 static inline void outbox_queue_free(struct outbox_queue *queue)
 {
     pthread_mutex_destroy(&queue->lock);
-}
-
-/* The name of this machine; of a long one, both ends, as pods differ at the end. size: at least 16. Any thread. */
-static inline void outbox_host_name(char *text, size_t size)
-{
-    char host[256] = "";
-    if (gethostname(host, sizeof host - 1) || !host[0])
-        snprintf(host, sizeof host, "localhost");
-    size_t length = strlen(host), half = size / 2 - 1, cut = length < size ? length : half;
-    snprintf(text, size, "%.*s%s%s", (int)cut, host, length < size ? "" : "~",
-             length < size ? "" : host + length - half);
-}
-
-#define OUTBOX_PROCESS_HOST 28 /* room for the machine in names of processes: the same everywhere */
-/* "RELAY on HOST, process PID": how a store names an owner to people. relay: of struct outbox_init. Any thread. */
-static inline void outbox_describe_process(char *text, size_t size, const char *relay)
-{
-    char host[OUTBOX_PROCESS_HOST];
-    outbox_host_name(host, sizeof host);
-    snprintf(text, size, "%.30s on %s, process %ld", relay, host, (long)getpid());
 }
 
 #ifdef __cplusplus

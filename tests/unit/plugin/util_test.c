@@ -40,6 +40,35 @@ Test(plugin_util, null_equals_null_only)
     cr_assert(!outbox_bytes_equal(a, empty));
 }
 
+Test(plugin_util, a_text_is_cut_between_characters)
+{
+    static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"; /* of 1, 2, 3, 4 and 1 bytes */
+    static const int whole[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
+    for (size_t most = 0; most < sizeof whole / sizeof *whole; most++) {
+        struct outbox_bytes bytes = {text, sizeof text - 1};
+        cr_assert_eq(outbox_cut(text, most), whole[most], "%zu bytes", most);
+        cr_assert_eq(outbox_cut_bytes(bytes, most), whole[most], "%zu bytes", most);
+    }
+    cr_assert_eq(outbox_cut_bytes((struct outbox_bytes){NULL, 0}, 3), 0);
+    cr_assert_eq(outbox_cut("\x80\x80\x80\x80\x80\x80\x80", 5), 5, "what is not UTF-8 is cut anywhere");
+    cr_assert_eq(outbox_cut("\x80\x80\x80", 2), 2);
+}
+
+Test(plugin_util, a_member_is_there_if_the_structure_reaches_behind_it)
+{
+    struct outbox_claim claim = {.ahead = 1};
+    claim.struct_size = offsetof(struct outbox_claim, ahead);
+    cr_assert(OUTBOX_HAS_MEMBER(&claim, log_percent));
+    cr_assert(!OUTBOX_HAS_MEMBER(&claim, ahead));
+    OUTBOX_SET_MEMBER(&claim, ahead, 2);
+    cr_assert_eq(claim.ahead, 1);
+    claim.struct_size += (uint32_t)sizeof claim.ahead - 1;
+    cr_assert(!OUTBOX_HAS_MEMBER(&claim, ahead), "half of it is not enough");
+    claim.struct_size++;
+    OUTBOX_SET_MEMBER(&claim, ahead, 2);
+    cr_assert_eq(claim.ahead, 2);
+}
+
 Test(plugin_util, indexes_of_outcomes_are_a_range_or_a_list)
 {
     static const uint32_t list[] = {7, 2};
