@@ -109,7 +109,7 @@ static void on_epoch(struct sql_request *request, void *result)
     struct mys_row row;
     if (mys_first(result, &row)) {
         acquire->epoch = mys_store_of(request->store)->epoch = (uint64_t)mys_integer_of(&row, EPOCH, 0);
-        acquire->since_us = mys_integer_of(&row, SINCE, 0);
+        OUTBOX_SET_MEMBER(acquire, since_us, mys_integer_of(&row, SINCE, 0));
         mys_copy(acquire->identity, sizeof acquire->identity, mys_text_of(&row, IDENTITY));
     }
     mysql_free_result(result);
@@ -225,8 +225,8 @@ static void on_holder(struct sql_request *request, void *result)
     }
     struct mys_row row;
     mys_first(result, &row);
-    acquire->since_us = mys_integer_of(&row, 1, 0);
-    snprintf(acquire->owner, sizeof acquire->owner, "%.64s", mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "");
+    OUTBOX_SET_MEMBER(acquire, since_us, mys_integer_of(&row, 1, 0));
+    mys_copy(acquire->owner, sizeof acquire->owner, mys_text_of(&row, 0));
     mysql_free_result(result);
 }
 

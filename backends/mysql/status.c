@@ -65,9 +65,10 @@ static void report_owner(struct sql_op *op)
     mys_first(op->result, &row);
     if (!op->session)
         return;
-    status->owner_since_us = mys_integer_of(&row, 1, -1);
-    snprintf(status->owner, sizeof status->owner, "%.64s, connection %llu",
-             mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "", (unsigned long long)op->session);
+    OUTBOX_SET_MEMBER(status, owner_since_us, mys_integer_of(&row, 1, -1));
+    const char *owner = mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "";
+    snprintf(status->owner, sizeof status->owner, "%.*s, connection %llu", outbox_cut(owner, 64), owner,
+             (unsigned long long)op->session);
 }
 
 const struct sql_probe mys_status_probes[] = {

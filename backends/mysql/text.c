@@ -50,7 +50,7 @@ void mys_append_relay(const struct sql_store *store, struct obx_sql_text *sql)
 
 void mys_copy(char *to, size_t size, const char *from)
 {
-    size_t length = from ? strnlen(from, size - 1) : 0;
+    size_t length = from ? (size_t)outbox_cut(from, size - 1) : 0;
     memmove(to, from ? from : "", length); /* both may be the same memory */
     to[length] = '\0';
 }

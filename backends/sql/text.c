@@ -115,16 +115,6 @@ const char *obx_sql_text_get(const struct obx_sql_text *text)
     return text->data ? text->data : "";
 }
 
-int obx_sql_cut(const char *text, int most)
-{
-    int end = (int)strnlen(text, (size_t)most);
-    if (end < most)
-        return end;
-    while (end && ((unsigned char)text[end] & 0xc0) == 0x80)
-        end--;
-    return end;
-}
-
 void obx_sql_text_lines(struct obx_sql_text *text, void (*line)(void *arg, const char *text), void *arg)
 {
     char *end;

@@ -36,9 +36,6 @@ void obx_sql_text_int(struct obx_sql_text *text, int64_t value);
 void obx_sql_text_format(struct obx_sql_text *text, const char *format, ...);
 
 const char *obx_sql_text_get(const struct obx_sql_text *text); /* never NULL */
-/* How many of the first `most` bytes are whole characters of UTF-8: the precision of a text that is cut. A server
- * refuses half a character. */
-int obx_sql_cut(const char *text, int most);
 /* Line by line; the text is used up. */
 void obx_sql_text_lines(struct obx_sql_text *text, void (*line)(void *arg, const char *text), void *arg);
 

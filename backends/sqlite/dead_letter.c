@@ -66,7 +66,7 @@ static bool move_row(struct lite_conn *conn, const struct outbox_dead_row *row, 
 
 static bool host_asks(const struct outbox_dead_letter_rows *rows)
 {
-    return rows->struct_size >= sizeof *rows && rows->kept && rows->refused;
+    return OUTBOX_HAS_MEMBER(rows, refused) && rows->kept && rows->refused;
 }
 
 /* A row that cannot be moved does not end the connection: the other rows are moved, and the host tries again. */
@@ -79,7 +79,8 @@ static void keep_failure(struct dead_letter_op *move, uint32_t index, const stru
     case OUTBOX_E_PERMISSION:
     case OUTBOX_E_AGAIN:
         if (!move->failures++)
-            snprintf(move->reason, sizeof move->reason, "%.*s", (int)sizeof move->reason - 1, error->text);
+            snprintf(move->reason, sizeof move->reason, "%.*s", outbox_cut(error->text, sizeof move->reason - 1),
+                     error->text);
         if (host_asks(move->args))
             move->args->kept[index] = 1;
         break;
@@ -121,7 +122,8 @@ static void report_kept(struct dead_letter_op *move)
     }
     for (uint32_t i = 0; i < rows->count; i++)
         rows->refused->rows += rows->kept[i];
-    snprintf(rows->refused->reason, sizeof rows->refused->reason, "%.199s", move->reason);
+    snprintf(rows->refused->reason, sizeof rows->refused->reason, "%.*s",
+             outbox_cut(move->reason, sizeof rows->refused->reason - 1), move->reason);
 }
 
 static void dead_letter_run(struct lite_op *op, struct lite_conn *conn)

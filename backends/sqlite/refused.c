@@ -91,7 +91,7 @@ bool lite_refused_add(struct lite_refused *refused, struct lite_conn *conn, int6
     uint64_t now = conn->host->now(conn->host);
     if (obx_sql_ranges_contain(&refused->ids, id))
         return true;
-    snprintf(refused->reason, sizeof refused->reason, "row %lld: %.150s", (long long)id, why);
+    snprintf(refused->reason, sizeof refused->reason, "row %lld: %.*s", (long long)id, outbox_cut(why, 150), why);
     if (lite_refused_count(refused) >= LITE_REFUSED_MAX) {
         outbox_error_set(
             error, OUTBOX_E_AGAIN,
@@ -120,7 +120,8 @@ enum lite_removal lite_remove(struct lite_refused *refused, struct lite_conn *co
         return LITE_REMOVED;
     if (code != SQLITE_ROW && !lite_is_row_failure(conn))
         lite_fail(conn, code, what, error);
-    snprintf(why, sizeof why, "%s", code == SQLITE_ROW ? "a trigger of the table keeps it" : sqlite3_errmsg(conn->db));
+    const char *cause = code == SQLITE_ROW ? "a trigger of the table keeps it" : sqlite3_errmsg(conn->db);
+    snprintf(why, sizeof why, "%.*s", outbox_cut(cause, sizeof why - 1), cause);
     reset_delete(conn);
     if (error->code)
         return LITE_REMOVE_FAILED;

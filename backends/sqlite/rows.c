@@ -2,6 +2,7 @@
 /* backends/sqlite/rows.c - see rows.h */
 #include "rows.h"
 
+#include <outbox/plugin_util.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -247,7 +248,7 @@ int lite_batch_add(const struct lite_rows *set, struct lite_batch *batch, sqlite
 
 void lite_batch_set_unreadable(struct lite_batch *batch, const char *why)
 {
-    snprintf(batch->reason, sizeof batch->reason, "%s", why);
+    snprintf(batch->reason, sizeof batch->reason, "%.*s", outbox_cut(why, sizeof batch->reason - 1), why);
     batch->reasons[0] = batch->reason;
     batch->rows.unreadable = batch->reasons;
 }

@@ -2,6 +2,7 @@
 /* core/base/error.c - error values: one fixed block of text, set without allocating, so that reporting cannot fail */
 #include "base/error.h"
 
+#include <outbox/plugin_util.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,13 +21,9 @@ const char *obx_error_text(int code)
 
 int obx_error_set(struct outbox_error *error, int code, const char *format, ...)
 {
-    if (!error)
-        return code;
-    memset(error, 0, sizeof *error);
-    error->code = code;
     va_list args;
     va_start(args, format);
-    vsnprintf(error->text, sizeof error->text, format, args);
+    outbox_error_setv(error, code, format, args);
     va_end(args);
     return code;
 }
@@ -47,5 +44,6 @@ void obx_error_wrap(struct outbox_error *error, const char *format, ...)
     int used = vsnprintf(error->text, sizeof error->text, format, args);
     va_end(args);
     if (used >= 0 && (size_t)used < sizeof error->text - 2)
-        snprintf(error->text + used, sizeof error->text - (size_t)used, ": %s", inner);
+        snprintf(error->text + used, sizeof error->text - (size_t)used, ": %.*s",
+                 outbox_cut(inner, sizeof error->text - (size_t)used - 3), inner);
 }

@@ -2,6 +2,7 @@
 /* core/relay/control.c - see control.h */
 #include "relay/control.h"
 
+#include <outbox/plugin_util.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,7 +44,8 @@ static int pause_relay(struct obx_stages *stages, const struct obx_control_reque
     if (context->paused)
         return obx_error_set(answer, OUTBOX_E_REJECTED, "it is paused already, by %s", context->paused_by);
     context->paused = true;
-    snprintf(context->paused_by, sizeof context->paused_by, "%s", request->by);
+    snprintf(context->paused_by, sizeof context->paused_by, "%.*s",
+             outbox_cut(request->by, sizeof context->paused_by - 1), request->by);
     obx_claimer_reread(stages->claimer);
     if (obx_ownership_standby(stages->ownership))
         return obx_error_set(answer, OUTBOX_OK,
@@ -68,10 +70,11 @@ static int resume_relay(struct obx_stages *stages, const struct obx_control_requ
 
 /* ---- one key ----------------------------------------------------------------------------------------------------- */
 
-/* The text of a failure may be cut. */
+/* The text of a failure may be cut: `wanted` is cut in the same way. */
 static bool is_like(const char *text, size_t size, const char *wanted)
 {
-    return !wanted || !strncmp(text, wanted, size - 1);
+    size_t length = wanted ? (size_t)outbox_cut(wanted, size - 1) : 0;
+    return !wanted || (!strncmp(text, wanted, length) && !text[length]);
 }
 
 static bool is_wanted(const struct obx_key *key, const struct obx_control_request *request)
@@ -135,7 +138,8 @@ static int add_skip(struct obx_stages *stages, const struct obx_control_request 
                     struct outbox_error *answer)
 {
     struct obx_skip skip = *event;
-    snprintf(skip.reason, sizeof skip.reason, "skipped by %.90s: %.90s", request->by, event->reason);
+    snprintf(skip.reason, sizeof skip.reason, "skipped by %.*s: %.*s", outbox_cut(request->by, 90), request->by,
+             outbox_cut(event->reason, 90), event->reason);
     obx_skips_add(&stages->context.skips, &skip);
     return obx_error_set(answer, OUTBOX_OK, "event %s goes to the dead letters", event->event_id);
 }

@@ -2,6 +2,7 @@
 /* core/relay/dead_letter_rows.c - making and freeing the rows that wait */
 #include "relay/dead_letter_rows.h"
 
+#include <outbox/plugin_util.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ struct obx_dead_letter_row *obx_dead_letter_row_new(const struct obx_dead_letter
                                                     const struct outbox_message *message,
                                                     struct outbox_position position, const char *reason)
 {
-    const struct outbox_bytes id = {message->id.data, OBX_MIN(message->id.size, (size_t)ID_MAX)};
+    const struct outbox_bytes id = {message->id.data, (size_t)outbox_cut_bytes(message->id, ID_MAX)};
     struct obx_dead_letter_row *row = obx_alloc(sizeof *row + message->topic.size + message->key.size + id.size);
     if (!row)
         return NULL;

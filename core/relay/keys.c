@@ -2,6 +2,7 @@
 /* core/relay/keys.c - a hash table of keys, a heap of those that wait, and in each key a sorted window of positions */
 #include "relay/keys.h"
 
+#include <outbox/plugin_util.h>
 #include <stdio.h>
 #include <string.h>
 #define XXH_INLINE_ALL
@@ -236,7 +237,7 @@ void obx_keys_mark_failed(struct obx_keys *keys, struct obx_key *key, int code)
 
 static void copy_text(char *to, size_t room, struct outbox_bytes from)
 {
-    snprintf(to, room, "%.*s", (int)OBX_MIN(from.size, room), from.data ? (const char *)from.data : "");
+    snprintf(to, room, "%.*s", outbox_cut_bytes(from, room - 1), from.data ? (const char *)from.data : "");
 }
 
 void obx_keys_set_failure(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message,

@@ -2,6 +2,8 @@
 /* core/relay/reject.c - the policies of on_reject */
 #include "relay/reject.h"
 
+#include <outbox/plugin_util.h>
+
 #include "base/error.h"
 #include "relay/dead_letter.h"
 #include "relay/order.h"
@@ -122,11 +124,10 @@ static void halt(struct obx_stages *stages, const struct outbox_message *message
         return;
     context->halted = true;
     obx_skip_set(&context->culprit, position, message->id, error->text);
-    obx_error_set(
-        &context->halt_reason, OUTBOX_E_REJECTED,
-        "event %.*s cannot be published, the relay has halted (on_reject: stop): %.180s; correct or delete the "
-        "event, then reload the configuration (SIGHUP)",
-        id_size(message), id_text(message), error->text);
+    obx_error_set(&context->halt_reason, OUTBOX_E_REJECTED,
+                  "event %.*s cannot be published, the relay has halted (on_reject: stop): %.*s; correct or delete the "
+                  "event, then reload the configuration (SIGHUP)",
+                  id_size(message), id_text(message), outbox_cut(error->text, 180), error->text);
     OBX_RELAY_LOG(context, OUTBOX_LOG_ERROR, "%s", context->halt_reason.text);
 }
 

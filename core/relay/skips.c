@@ -2,6 +2,7 @@
 /* core/relay/skips.c - see skips.h */
 #include "relay/skips.h"
 
+#include <outbox/plugin_util.h>
 #include <stdio.h>
 #include <string.h>
 #define XXH_INLINE_ALL
@@ -18,11 +19,11 @@ uint64_t obx_skip_hash(struct outbox_bytes event_id)
 void obx_skip_set(struct obx_skip *skip, struct outbox_position position, struct outbox_bytes event_id,
                   const char *reason)
 {
-    int id_size = event_id.data ? (int)OBX_MIN(event_id.size, sizeof skip->event_id) : 0;
+    int id_size = event_id.data ? outbox_cut_bytes(event_id, sizeof skip->event_id - 1) : 0;
     skip->position = position;
     skip->id_hash = obx_skip_hash(event_id);
     snprintf(skip->event_id, sizeof skip->event_id, "%.*s", id_size, id_size ? (const char *)event_id.data : "");
-    snprintf(skip->reason, sizeof skip->reason, "%.*s", (int)sizeof skip->reason - 1, reason);
+    snprintf(skip->reason, sizeof skip->reason, "%.*s", outbox_cut(reason, sizeof skip->reason - 1), reason);
 }
 
 void obx_skips_add(struct obx_skips *skips, const struct obx_skip *skip)

@@ -2,6 +2,7 @@
 /* core/relay/status.c - from the stages to states, reports and statistics */
 #include "relay/status.h"
 
+#include <outbox/plugin_util.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -233,8 +234,9 @@ void obx_status_each_left(const struct obx_status *status, void (*each)(void *ar
         each(arg, text);
     }
     if (failing) {
-        snprintf(text, sizeof text, "%u rejected events cannot become dead letters: %.300s", failing,
-                 obx_dead_letters_why(stages->dead_letters));
+        const char *why = obx_dead_letters_why(stages->dead_letters);
+        snprintf(text, sizeof text, "%u rejected events cannot become dead letters: %.*s", failing,
+                 outbox_cut(why, 300), why);
         each(arg, text);
     }
     if (obx_claimer_unusable(stages->claimer))

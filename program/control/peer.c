@@ -5,6 +5,7 @@
  * The name is that of /etc/passwd. getpwuid() may ask a server, without a time limit; the end of the process would wait
  * for it.
  */
+#include <outbox/plugin_util.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -19,7 +20,7 @@ static void find_name(uid_t uid, char *name, size_t size)
     snprintf(name, size, "a user without a name");
     while (file && !fgetpwent_r(file, &entry, names, sizeof names, &found))
         if (found->pw_uid == uid) {
-            snprintf(name, size, "%.40s", found->pw_name);
+            snprintf(name, size, "%.*s", outbox_cut(found->pw_name, size - 1), found->pw_name);
             break;
         }
     if (file)

@@ -8,6 +8,7 @@
  * a client that is late or sends nonsense gets an answer, or nothing, and loses its connection.
  */
 #include <errno.h>
+#include <outbox/plugin_util.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,7 +99,8 @@ static void carry_out(struct obx_control_server *server, struct outbox_error *an
     struct obx_control_request request = {.by = server->peer};
     const char *relay = server->request + strlen(server->request) + 1;
     if (!obx_control_find_action(server->request, &request.action) || relay >= server->request + server->size) {
-        obx_error_set(answer, OUTBOX_E_INVALID, "unknown request: '%.40s'", server->request);
+        obx_error_set(answer, OUTBOX_E_INVALID, "unknown request: '%.*s'", outbox_cut(server->request, 40),
+                      server->request);
         return;
     }
     request.key = find_field(server, "key=");

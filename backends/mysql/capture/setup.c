@@ -65,7 +65,8 @@ static void trigger_sql(const struct sql_store *store, struct obx_sql_text *sql)
     }
     const char *event_id = obx_sql_column(&store->column_names, "event_id");
     struct sql_table_name name = *captured(store);
-    snprintf(name.name, sizeof name.name, "%.55s_event_id", captured(store)->name);
+    snprintf(name.name, sizeof name.name, "%.*s_event_id", outbox_cut(captured(store)->name, 55),
+             captured(store)->name);
     obx_sql_text_puts(sql, "CREATE TRIGGER IF NOT EXISTS ");
     sql_append_table(store, sql, &name);
     obx_sql_text_puts(sql, " BEFORE INSERT ON ");

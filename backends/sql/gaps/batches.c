@@ -2,6 +2,7 @@
 /* backends/sql/gaps/batches.c - batches over a client library's result, and a few spare batches */
 #include "sql/gaps/batches.h"
 
+#include <outbox/plugin_util.h>
 #include <stdio.h>
 
 #include "sql/memory.h"
@@ -55,7 +56,7 @@ void obx_sql_batch_seal(struct obx_sql_batch *batch, uint32_t rows, uint32_t col
 
 void obx_sql_batch_set_unreadable(struct obx_sql_batch *batch, const char *why)
 {
-    snprintf(batch->reason, sizeof batch->reason, "%s", why);
+    snprintf(batch->reason, sizeof batch->reason, "%.*s", outbox_cut(why, sizeof batch->reason - 1), why);
     batch->reasons[0] = batch->reason;
     batch->batch.unreadable = batch->reasons;
 }

@@ -53,7 +53,7 @@ static void finish_again(struct sql_op *op)
 
 static bool host_asks(const struct outbox_dead_letter_rows *rows)
 {
-    return rows->struct_size >= sizeof *rows && rows->kept && rows->refused;
+    return OUTBOX_HAS_MEMBER(rows, refused) && rows->kept && rows->refused;
 }
 
 /* All rows were tried. */
@@ -63,7 +63,8 @@ static void finish_all(struct sql_op *op)
     struct outbox_error *error = &op->removal.error;
     if (op->kept && host_asks(rows)) {
         rows->refused->rows = op->kept;
-        snprintf(rows->refused->reason, sizeof rows->refused->reason, "%.199s", error->text);
+        snprintf(rows->refused->reason, sizeof rows->refused->reason, "%.*s",
+                 outbox_cut(error->text, sizeof rows->refused->reason - 1), error->text);
         error->code = OUTBOX_OK;
     }
     finish(op, op->kept ? error : NULL);

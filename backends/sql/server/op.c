@@ -9,7 +9,7 @@ struct obx_sql_text sql_text(const struct sql_store *store)
 
 void sql_copy_cell(char *to, size_t size, struct outbox_bytes cell)
 {
-    snprintf(to, size, "%.*s", (int)cell.size, cell.data ? (const char *)cell.data : "");
+    snprintf(to, size, "%.*s", outbox_cut_bytes(cell, size - 1), cell.data ? (const char *)cell.data : "");
 }
 
 struct sql_op *sql_op_begin(struct sql_store *store, outbox_op_t id)

@@ -72,9 +72,7 @@ void sql_copy_reason(char *to, size_t size, const struct outbox_error *error)
 {
     const char *from = strstr(error->text, ": ");
     from = from ? from + 2 : error->text;
-    size_t length = strnlen(from, size - 1);
-    memcpy(to, from, length);
-    to[length] = '\0';
+    snprintf(to, size, "%.*s", outbox_cut(from, size - 1), from);
     char *advice = strstr(to, "; run 'outbox");
     advice = advice ? advice : strstr(to, "; see 'outbox");
     if (advice)
@@ -88,7 +86,8 @@ void sql_refused_set_reason(struct sql_store *store, const struct outbox_error *
         sql_copy_reason(store->refused_reason, sizeof store->refused_reason, error);
     else
         snprintf(store->refused_reason, sizeof store->refused_reason,
-                 "still there after DELETE, which a trigger or a rule of table %.60s has prevented", store->table_name);
+                 "still there after DELETE, which a trigger or a rule of table %.*s has prevented",
+                 outbox_cut(store->table_name, 60), store->table_name);
 }
 
 /* ---- recording --------------------------------------------------------------------------------------------------- */
@@ -197,13 +196,15 @@ bool sql_refused_report(struct sql_store *store, const struct outbox_settle *set
     char why[300];
     uint64_t lasting = sql_locked_lasting(store, why, sizeof why), rows = count_rows(&store->refused) + lasting;
     if (store->refused.count)
-        snprintf(why, sizeof why, "row %s: %.160s", sql_id_list(&store->refused).text, store->refused_reason);
-    if (settle->struct_size < sizeof *settle || !settle->refused)
+        snprintf(why, sizeof why, "row %s: %.*s", sql_id_list(&store->refused).text,
+                 outbox_cut(store->refused_reason, 160), store->refused_reason);
+    if (!OUTBOX_HAS_MEMBER(settle, refused) || !settle->refused)
         return !rows || !outbox_error_set(error, OUTBOX_E_AGAIN, "settle rows of %s: %s", store->table_name, why);
     settle->refused->rows = rows;
-    settle->refused->locked = store->locked.count - lasting + count_rows(&store->capture.proofs);
-    snprintf(settle->refused->reason, sizeof settle->refused->reason, "%.199s", why);
-    if (settle->refused->struct_size >= sizeof *settle->refused) {
+    snprintf(settle->refused->reason, sizeof settle->refused->reason, "%.*s",
+             outbox_cut(why, sizeof settle->refused->reason - 1), why);
+    OUTBOX_SET_MEMBER(settle->refused, locked, store->locked.count - lasting + count_rows(&store->capture.proofs));
+    if (OUTBOX_HAS_MEMBER(settle->refused, position_count)) {
         settle->refused->position_count = list_staying(store);
         settle->refused->positions = store->staying;
     }

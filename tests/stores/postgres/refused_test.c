@@ -2,7 +2,9 @@
 /* tests/stores/postgres/refused_test.c - rows that stay after their DELETE, by a trigger or a rule of the application
  */
 #include <stdio.h>
+#include <string.h>
 
+#include "base/utf8.h"
 #include "fixture.h"
 
 static void keep_rows_of_key(struct sql_fixture *fixture, const char *key)
@@ -65,6 +67,39 @@ Test(refused, settle_reports_the_rows_to_a_host_that_supports_it)
                      "has prevented");
     obx_store_release(fixture.store, batch);
     fixture_close(&fixture);
+}
+
+/* The text of the trigger is longer than the room for it at each place that it passes. */
+Test(refused, long_reason_ends_with_a_whole_character)
+{
+    for (int before = 0; before < 3; before++) {
+        struct sql_fixture fixture;
+        struct outbox_refused refused = {.struct_size = sizeof refused};
+        struct loop_fixture_call call = {0};
+        char sql[400], table[16];
+        snprintf(table, sizeof table, "long_reason%d", before);
+        fixture_open(&fixture, table, true, "");
+        snprintf(sql, sizeof sql,
+                 "CREATE FUNCTION %%s_raise() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING "
+                 "MESSAGE = '%.*s' || "
+                 "repeat('\xe2\x82\xac', 90); END $$; CREATE TRIGGER raise BEFORE DELETE ON %%s FOR EACH ROW EXECUTE "
+                 "FUNCTION %%s_raise()",
+                 before, "abc");
+        fixture_run(&fixture, sql);
+        fixture_insert(&fixture, fixture.sql, "a");
+        fixture_begin(&fixture);
+        struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
+        struct outbox_span span = {batch, 0, 1};
+        struct outbox_settle settle = {
+            .struct_size = sizeof settle, .span_count = 1, .spans = &span, .refused = &refused};
+        loop_fixture_reset(&call);
+        obx_store_settle(fixture.store, &call.call, 0, &settle);
+        cr_assert_eq(loop_fixture_wait(&fixture.base, &call), 0, "%s", call.error.text);
+        cr_assert_gt(strlen(refused.reason), 100, "%s", refused.reason);
+        cr_assert(obx_utf8_valid(refused.reason, strlen(refused.reason)), "%s", refused.reason);
+        obx_store_release(fixture.store, batch);
+        fixture_close(&fixture);
+    }
 }
 
 Test(refused, row_kept_by_a_trigger_is_no_dead_letter)

@@ -86,6 +86,25 @@ Test(sqlite_refused, row_whose_trigger_raises_is_reported)
                 "42", 1, "row 42: audited");
 }
 
+Test(sqlite_refused, long_reason_ends_with_a_whole_character)
+{
+    char trigger[400] = "CREATE TRIGGER t BEFORE DELETE ON outbox WHEN old.id = 2 BEGIN SELECT raise(ABORT, 'x";
+    char why[200] = "row 2: x";
+    for (int i = 0; i < 80; i++)
+        strcat(trigger, "\xe2\x82\xac");
+    for (int i = 0; i < 49; i++) /* there is room for 150 bytes */
+        strcat(why, "\xe2\x82\xac");
+    strcat(trigger, "'); END");
+    struct fixture fixture;
+    struct outbox_refused refused;
+    open_with(&fixture, 3, trigger);
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
+    cr_assert_eq(settle_all(&fixture, batch, &refused), 1);
+    cr_assert_str_eq(refused.reason, why);
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
+}
+
 Test(sqlite_refused, row_whose_trigger_rolls_back_is_reported)
 {
     expect_left(

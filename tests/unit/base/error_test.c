@@ -46,6 +46,23 @@ Test(error, wrapping_prepends_context)
     cr_expect_eq(error.native, 111);
 }
 
+Test(error, long_text_is_cut_between_characters)
+{
+    struct outbox_error error = {0};
+    char large[2 * OUTBOX_ERROR_TEXT_SIZE] = "", *at = large;
+    while (at < large + sizeof large - 4)
+        at = stpcpy(at, "\xe2\x82\xac");
+    for (int before = 0; before < 3; before++) {
+        obx_error_set(&error, OUTBOX_E_IO, "%.*s%s", before, "...", large);
+        size_t size = strlen(error.text);
+        cr_expect_eq((size - (size_t)before) % 3, 0, "%d bytes before: %zu bytes", before, size);
+        cr_expect_gt(size, OUTBOX_ERROR_TEXT_SIZE - 5);
+        obx_error_wrap(&error, "%.*s", before + 1, "wrapped");
+        size = strlen(error.text);
+        cr_expect_eq((size - (size_t)(2 * before + 3)) % 3, 0, "%d bytes before: %zu bytes", before, size);
+    }
+}
+
 Test(error, long_text_is_cut_and_terminated)
 {
     struct outbox_error error = {0};

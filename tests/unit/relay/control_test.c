@@ -229,6 +229,22 @@ Test(control, a_key_among_several_is_named)
     fixture_free(fixture);
 }
 
+#define EUROS \
+    "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac" /* 24 bytes */
+
+/* The relay keeps 63 bytes of a topic: the last character does not fit. */
+Test(control, a_long_topic_is_named_as_it_is)
+{
+    struct fixture *fixture = with_blocked("retry_max: 1h\nroute: {topic: x" EUROS EUROS EUROS "}\n", "k1");
+    const struct obx_control_request other = {OBX_CONTROL_RETRY, "x" EUROS EUROS "end", "k1", "alice"};
+    cr_assert_eq(obx_relay_control(fixture->relay, &other, &answer), OUTBOX_E_REJECTED);
+    const struct obx_control_request shorter = {OBX_CONTROL_RETRY, "x" EUROS EUROS, "k1", "alice"};
+    cr_assert_eq(obx_relay_control(fixture->relay, &shorter, &answer), OUTBOX_E_REJECTED);
+    const struct obx_control_request same = {OBX_CONTROL_RETRY, "x" EUROS EUROS EUROS, "k1", "alice"};
+    cr_assert_eq(obx_relay_control(fixture->relay, &same, &answer), OUTBOX_OK, "%s", answer.text);
+    fixture_free(fixture);
+}
+
 Test(control, skip_works_before_a_concurrent_broker)
 {
     fixture_concurrent();
@@ -369,37 +385,6 @@ Test(control, key_whose_last_event_has_gone_is_no_blocked_key)
     fixture_free(fixture);
 }
 
-Test(control, skip_of_a_position_spares_another_event)
-{
-    struct obx_skips skips = {0};
-    struct obx_skip skip;
-    const struct outbox_position at = {7, 0};
-    const struct outbox_message message = {.id = {"new", 3}};
-    obx_skip_set(&skip, at, (struct outbox_bytes){"old", 3}, "why");
-    obx_skips_add(&skips, &skip);
-    cr_assert_null(obx_skips_find(&skips, &message, at));
-    cr_assert_null(obx_skips_find(&skips, &(struct outbox_message){.id = {"olden", 5}}, at));
-    cr_assert_not_null(obx_skips_find(&skips, &(struct outbox_message){.id = {"old", 3}}, at));
-    obx_skip_set(&skip, at, (struct outbox_bytes){NULL, 0}, "why");
-    obx_skips_add(&skips, &skip);
-    cr_assert_not_null(obx_skips_find(&skips, &(struct outbox_message){0}, at));
-}
-
-Test(control, later_skips_take_the_place_of_earlier_ones)
-{
-    struct obx_skips skips = {0};
-    for (uint64_t id = 1; id <= OBX_SKIPS_MAX + 1; id++) {
-        struct obx_skip skip;
-        obx_skip_set(&skip, (struct outbox_position){id, 0}, (struct outbox_bytes){"id", 2}, "why");
-        obx_skips_add(&skips, &skip);
-    }
-    const struct outbox_message message = {.id = {"id", 2}};
-    cr_assert_null(obx_skips_find(&skips, &message, (struct outbox_position){1, 0}));
-    cr_assert_not_null(obx_skips_find(&skips, &message, (struct outbox_position){OBX_SKIPS_MAX + 1, 0}));
-    obx_skips_clear(&skips);
-    cr_assert_null(obx_skips_find(&skips, &message, (struct outbox_position){OBX_SKIPS_MAX + 1, 0}));
-}
-
 Test(control, store_without_dead_letters_cannot_skip)
 {
     fixture_store_plugin.caps &= ~OUTBOX_CAP_DEAD_LETTERS;
@@ -435,20 +420,6 @@ Test(control, event_that_a_transform_cannot_handle_now_is_skipped)
     fixture_run_for(fixture, 1000);
     cr_assert(fixture->rows[1].dead_lettered);
     fixture_free(fixture);
-}
-
-/* The texts that people see end at the NUL; the event is known by its whole id. */
-Test(control, event_whose_id_has_a_nul_is_skipped)
-{
-    struct outbox_position at = {7, 0};
-    struct obx_skips skips = {0};
-    struct obx_skip skip;
-    struct outbox_message message = {.id = {"a\0b", 3}}, other = {.id = {"a\0c", 3}};
-    obx_skip_set(&skip, at, message.id, "why");
-    cr_assert_str_eq(skip.event_id, "a");
-    obx_skips_add(&skips, &skip);
-    cr_assert_null(obx_skips_find(&skips, &other, at));
-    cr_assert_not_null(obx_skips_find(&skips, &message, at));
 }
 
 static bool fails_k0(struct fixture *fixture, const struct outbox_message *message)

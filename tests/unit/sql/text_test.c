@@ -21,14 +21,6 @@ Test(text, names_are_quoted_for_the_dialect)
     cr_assert_eq(sql_memory.live, 0);
 }
 
-Test(text, a_text_is_cut_between_characters)
-{
-    static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"; /* of 1, 2, 3, 4 and 1 bytes */
-    static const int whole[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
-    for (int most = 0; most < (int)(sizeof whole / sizeof *whole); most++)
-        cr_assert_eq(obx_sql_cut(text, most), whole[most], "%d bytes", most);
-}
-
 Test(text, literals_escape_quotes)
 {
     struct obx_sql_text text = {.host = &sql_host};
