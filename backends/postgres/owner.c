@@ -211,7 +211,7 @@ static void on_answer(struct sql_op *op)
 {
     enum { TRIES = 20 };
     struct outbox_acquire *acquire = sql_acquire_of(op);
-    acquire->since_us = pg_integer(op->result, 0, SINCE_S, 0) * 1000000;
+    OUTBOX_SET_MEMBER(acquire, since_us, pg_integer(op->result, 0, SINCE_S, 0) * 1000000);
     if (pg_integer(op->result, 0, GOT, 0)) {
         acquire->epoch = (uint64_t)pg_integer(op->result, 0, EPOCH, 0);
         name_outbox(pg_store_of(op->store), acquire->identity, sizeof acquire->identity);

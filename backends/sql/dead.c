@@ -50,6 +50,11 @@ int obx_sql_dead_validate(const struct outbox_dead *dead, bool table_exists, con
     return OUTBOX_OK;
 }
 
+const char *obx_sql_dead_set_column(const struct outbox_dead *dead)
+{
+    return OUTBOX_HAS_MEMBER(dead, set_text) ? dead->set_column : NULL;
+}
+
 struct outbox_bytes obx_sql_dead_topic(const struct outbox_dead_row *row)
 {
     const unsigned char *at = row->topic.data;

@@ -38,6 +38,9 @@ const char *obx_sql_dead_what(const struct outbox_dead *dead);
 int obx_sql_dead_validate(const struct outbox_dead *dead, bool table_exists, const char *table_name,
                           struct outbox_error *error);
 
+/* The column that a replay sets; NULL: none, also for an older host. */
+const char *obx_sql_dead_set_column(const struct outbox_dead *dead);
+
 /* The topic of a dead letter, for a column of text; "?" for a topic that is not ASCII, which no broker accepts. */
 struct outbox_bytes obx_sql_dead_topic(const struct outbox_dead_row *row);
 struct outbox_bytes obx_sql_dead_reason(const struct outbox_dead_row *row); /* never null */

@@ -41,7 +41,7 @@ static void set_command(struct lite_finding *finding, char *command)
 
 static bool wants_rows_only(const struct lite_check_op *check)
 {
-    return check->args->struct_size >= sizeof *check->args && check->args->flags & OUTBOX_CHECK_ROWS;
+    return OUTBOX_HAS_MEMBER(check->args, flags) && check->args->flags & OUTBOX_CHECK_ROWS;
 }
 
 static int64_t count(struct lite_check_op *check, struct lite_conn *conn, char *sql)
@@ -171,7 +171,7 @@ static void check_time(struct lite_check_op *check, struct lite_conn *conn)
     enum { HOUR_S = 3600 };
     const struct lite_schema *schema = &check->op.store->schema;
     const char *column = schema->physical[COLUMN_CREATED_AT];
-    if (check->args->struct_size < sizeof *check->args || !(check->args->flags & OUTBOX_CHECK_TIMESTAMP) ||
+    if (!OUTBOX_HAS_MEMBER(check->args, flags) || !(check->args->flags & OUTBOX_CHECK_TIMESTAMP) ||
         !lite_schema_has_column(conn, schema->table, column))
         return;
     sqlite3_stmt *statement =

@@ -12,7 +12,7 @@ enum { ROWS_READ = 100000, COMBINATIONS = 1000, MOST_COLUMNS = 32 };
 
 static bool asks(const struct outbox_check *args)
 {
-    return args->struct_size >= sizeof *args && args->columns && args->columns[0] && args->row;
+    return OUTBOX_HAS_MEMBER(args, row_arg) && args->columns && args->columns[0] && args->row;
 }
 
 static const char *physical(const struct lite_schema *schema, const char *logical)

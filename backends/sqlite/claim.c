@@ -118,7 +118,7 @@ static void claim_finish(struct lite_op *op)
     struct lite_store *store = op->store;
     struct outbox_batch *rows = lite_batch_rows(claim->batch);
     report_unusable(claim);
-    claim->args->ahead = lite_op_ok(op) ? (uint64_t)claim->ahead : 0;
+    OUTBOX_SET_MEMBER(claim->args, ahead, lite_op_ok(op) ? (uint64_t)claim->ahead : 0);
     obx_sql_ranges_free(store->host, &claim->strays);
     obx_sql_ranges_free(store->host, &claim->refused);
     if (lite_op_ok(op) && rows->rows && !claim->args->positions && !record_claimed(store, rows))

@@ -184,7 +184,7 @@ static void acquire_finish(struct lite_op *op)
     if (lite_op_ok(op) && !(args->flags & OUTBOX_ACQUIRED_SAME))
         op->store->reader.highest_claimed = 0;
     args->epoch = lite_op_ok(op) ? (uint64_t)acquire->epoch : 0;
-    args->since_us = acquire->since_us;
+    OUTBOX_SET_MEMBER(args, since_us, acquire->since_us);
     memcpy(args->owner, acquire->owner, sizeof args->owner);
     memcpy(args->identity, acquire->identity, sizeof args->identity);
 }

@@ -7,6 +7,7 @@
  */
 #include "dead.h"
 #include "rest.h"
+#include "sql/dead.h"
 
 #define CHUNK_LETTERS 50      /* that one transaction drops */
 #define CHUNK_GAP_NS 1500000u /* the lock is left to others for so long after each */
@@ -45,7 +46,8 @@ static char *replay_sql(const struct lite_schema *schema, struct lite_conn *conn
 static int prepare_replay(struct lite_dead_op *dead, struct lite_conn *conn, struct statements *statements)
 {
     const struct lite_schema *schema = &dead->op.store->schema;
-    struct lite_set set = {dead->args->set_column, dead->args->set_text, false};
+    const char *column = obx_sql_dead_set_column(dead->args);
+    struct lite_set set = {column, column ? dead->args->set_text : NULL, false};
     char *sql = replay_sql(schema, conn, &set);
     statements->replay = lite_prepare_once(conn, sql, LITE_READING_DEAD, &dead->op.error);
     if (lite_op_ok(&dead->op) && set.column && !set.used)

@@ -138,7 +138,7 @@ static void report_refused(struct lite_op *op, struct lite_conn *conn)
 {
     struct lite_refused *refused = &op->store->refused;
     const struct outbox_settle *args = ((struct settle_op *)op)->args;
-    bool reports_refused = args->struct_size >= sizeof *args && args->refused;
+    bool reports_refused = OUTBOX_HAS_MEMBER(args, refused) && args->refused;
     if (!refused->ids.count || !lite_op_ok(op))
         return;
     if (!reports_refused) {
@@ -147,7 +147,7 @@ static void report_refused(struct lite_op *op, struct lite_conn *conn)
     }
     args->refused->rows = lite_refused_count(refused);
     snprintf(args->refused->reason, sizeof args->refused->reason, "%s", refused->reason);
-    if (args->refused->struct_size >= sizeof *args->refused) {
+    if (OUTBOX_HAS_MEMBER(args->refused, position_count)) {
         args->refused->position_count = lite_refused_list(refused, op->store->host);
         args->refused->positions = refused->positions;
     }

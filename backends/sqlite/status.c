@@ -100,7 +100,7 @@ static void status_finish(struct lite_op *op)
     args->pending = status->pending;
     args->oldest_us = status->oldest_us;
     args->dead = status->dead;
-    args->owner_since_us = status->owner_since_us;
+    OUTBOX_SET_MEMBER(args, owner_since_us, status->owner_since_us);
     memcpy(args->owner, status->owner, sizeof args->owner);
     memcpy(args->identity, status->identity, sizeof args->identity);
     snprintf(args->server, sizeof args->server, "SQLite %s", sqlite3_libversion());

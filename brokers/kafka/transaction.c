@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brokers/kafka/transaction.c - when a transaction ends, and what its events are reported as; see transaction.h */
+#include <outbox/plugin_util.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -113,7 +114,7 @@ static void report_kept(struct kafka_broker *self, struct kafka_publish *publish
 
 static void count_ended(const struct outbox_host *host, bool committed)
 {
-    if (host->struct_size >= sizeof *host)
+    if (OUTBOX_HAS_MEMBER(host, transaction_ended))
         host->transaction_ended(host, committed);
 }
 

@@ -5,6 +5,8 @@
  * Each call makes a loop and plugin instances of its own, and runs that loop on the caller's thread until the last
  * operation is complete. A relay of the same handle may run meanwhile: it shares only what was read in outbox_new().
  */
+#include <outbox/plugin_util.h>
+
 #include "base/error.h"
 #include "embed/check_relay.h"
 #include "embed/handle.h"
@@ -85,7 +87,7 @@ int outbox_backlog(struct outbox *handle, uint32_t timeout_ms, struct outbox_bac
     int status = obx_handle_check(handle, "count the events of relay", error);
     if (status)
         return status;
-    if (!backlog || backlog->struct_size < sizeof *backlog)
+    if (!backlog || !OUTBOX_HAS_MEMBER(backlog, dead))
         return obx_error_set(error, OUTBOX_E_INVALID, "count the events of relay %s: set struct_size", handle->name);
     struct outbox_store_status found = {.struct_size = sizeof found, .pending = -1, .oldest_us = -1, .dead = -1};
     status = visit_store(handle, timeout_ms, read_status, &found, error);

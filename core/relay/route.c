@@ -2,6 +2,7 @@
 /* core/relay/route.c - compiling the routes of a relay and applying them to rows */
 #include "relay/route.h"
 
+#include <outbox/plugin_util.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -380,7 +381,7 @@ int obx_route_row(struct obx_route *route, const struct outbox_value *row, struc
 
 static const char *why_unreadable(const struct outbox_batch *rows, uint32_t row)
 {
-    bool has_reasons = rows->struct_size >= sizeof *rows && rows->unreadable;
+    bool has_reasons = OUTBOX_HAS_MEMBER(rows, unreadable) && rows->unreadable;
     return has_reasons ? rows->unreadable[row] : NULL;
 }
 

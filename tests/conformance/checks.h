@@ -54,7 +54,9 @@
     X(store_takes_over_after_stop)               \
     X(store_identity_stays_and_epoch_rises)      \
     X(store_renews)                              \
-    X(store_fenced_owner_settles_nothing)
+    X(store_fenced_owner_settles_nothing)        \
+    /* store_older_host.c */                     \
+    X(store_serves_an_older_host)
 
 #define CONF_BROKER_CHECKS(X)                                 \
     /* broker_publish.c */                                    \

@@ -151,7 +151,7 @@ void pg_report_log_status(struct sql_op *op)
         pg_capture_warn_of_slot(pg_store_in(op->store));
         return; /* how much is kept stays unknown */
     }
-    if (status->struct_size < offsetof(struct outbox_store_status, log_limit) + sizeof status->log_limit)
+    if (!OUTBOX_HAS_MEMBER(status, log_limit))
         return;
     status->log_bytes = pg_integer(op->result, 0, 0, -1);
     status->log_limit = pg_integer(op->result, 0, 1, -1);

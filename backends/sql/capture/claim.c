@@ -225,7 +225,7 @@ void sql_capture_resume(struct sql_store *store)
 static void report_log(struct sql_store *store, struct outbox_claim *claim)
 {
     struct sql_capture *capture = &store->capture;
-    if (claim->struct_size < offsetof(struct outbox_claim, log_percent) + sizeof claim->log_percent)
+    if (!OUTBOX_HAS_MEMBER(claim, log_percent))
         return;
     claim->log_bytes = capture->log_bytes > 0 ? (uint64_t)capture->log_bytes : 0;
     claim->log_percent = sql_capture_percent(store);

@@ -79,7 +79,7 @@ static void on_dead(struct sql_request *request, const struct outbox_error *erro
     if (!verdict.code) {
         store->host->log(store->host, OUTBOX_LOG_ERROR, "the spool of %s refused event %s; it is a dead letter now",
                          store->table_name, op->reason);
-        if (spool->struct_size >= sizeof *spool && spool->refused)
+        if (OUTBOX_HAS_MEMBER(spool, refused) && spool->refused)
             ++*spool->refused;
     }
     finish_part(op, &verdict);

@@ -191,7 +191,7 @@ bool sql_low_count_refused(struct sql_op *op, const struct outbox_error *error)
 static bool wants_rows_only(const struct sql_op *op)
 {
     const struct outbox_check *check = op->in;
-    return check->struct_size >= sizeof *check && check->flags & OUTBOX_CHECK_ROWS;
+    return OUTBOX_HAS_MEMBER(check, flags) && check->flags & OUTBOX_CHECK_ROWS;
 }
 
 static void end(struct sql_op *op)

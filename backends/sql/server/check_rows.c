@@ -21,7 +21,7 @@ static bool can_ask(const struct sql_op *op)
 {
     const struct outbox_check *check = op->in;
     unsigned count = 0;
-    if (check->struct_size < sizeof *check || !check->columns || !check->row)
+    if (!OUTBOX_HAS_MEMBER(check, row_arg) || !check->columns || !check->row)
         return false;
     for (; check->columns[count]; count++) {
         const struct sql_column *column = column_at(op, count);

@@ -148,7 +148,7 @@ static void report_created_at(const struct sql_op *op)
     const struct sql_store *store = op->store;
     const struct outbox_check *check = op->in;
     const struct sql_column *column = sql_column_of(store, "created_at");
-    bool used = check->struct_size >= sizeof *check && (check->flags & OUTBOX_CHECK_TIMESTAMP);
+    bool used = OUTBOX_HAS_MEMBER(check, flags) && (check->flags & OUTBOX_CHECK_TIMESTAMP);
     if (column && is_text(column))
         sql_check_report(op, used ? OUTBOX_SEVERITY_ERROR : OUTBOX_SEVERITY_WARNING,
                          "set route: { timestamp: \"\" }, or name a column of a time type under columns: { created_at: "
@@ -195,7 +195,7 @@ static const struct sql_column *time_column(const struct sql_op *op)
 {
     const struct outbox_check *check = op->in;
     const struct sql_column *column = sql_column_of(op->store, "created_at");
-    bool used = check->struct_size >= sizeof *check && (check->flags & OUTBOX_CHECK_TIMESTAMP);
+    bool used = OUTBOX_HAS_MEMBER(check, flags) && (check->flags & OUTBOX_CHECK_TIMESTAMP);
     return used && column && !is_text(column) && sql_column_find(&op->store->table, op->store->table.id) ? column
                                                                                                          : NULL;
 }

@@ -138,14 +138,15 @@ void sql_dead(void *self, outbox_op_t id, struct outbox_dead *dead)
 {
     struct sql_op *op = sql_op_begin(self, id);
     const struct sql_store *store = op->store;
+    const char *set = obx_sql_dead_set_column(dead);
     struct outbox_error error;
     op->out = dead;
     dead->affected = 0;
     if (obx_sql_dead_validate(dead, store->table.exists, store->table_name, &error))
         sql_op_complete(op, &error);
-    else if (dead->set_column && !can_set(store, dead->set_column))
+    else if (set && !can_set(store, set))
         sql_op_fail(op, OUTBOX_E_NOT_FOUND, "replay dead letters of %s: the table has no column %s that can be set",
-                    store->table_name, dead->set_column);
+                    store->table_name, set);
     else if (dead->action == OUTBOX_DEAD_DROP)
         sql_dead_move(op, put_drop);
     else if (dead->action == OUTBOX_DEAD_REPLAY)

@@ -36,7 +36,8 @@ static void on_ends(struct sql_request *request, const struct outbox_error *erro
     const struct sql_driver *driver = op->store->driver;
     if (!error->code && op->result && driver->next_row(&row)) {
         int64_t newest = driver->number(&row, NEWEST, 0), first = driver->number(&row, FIRST, 0);
-        sql_claim_of(op)->ahead = first > 0 && newest >= first ? (uint64_t)(newest - first) + 1 : 0;
+        struct outbox_claim *claim = sql_claim_of(op);
+        OUTBOX_SET_MEMBER(claim, ahead, first > 0 && newest >= first ? (uint64_t)(newest - first) + 1 : 0);
     }
     sql_op_complete(op, error);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sql/dead.h"
 #include "sql/event.h"
 #include "sql/server/op.h"
 #include "sql/server/table.h"
@@ -101,7 +102,8 @@ static void append_replayed(const struct sql_op *op, const struct sql_column *co
                             struct obx_sql_text *sql)
 {
     const struct outbox_dead *dead = sql_dead_of(op);
-    if (dead->set_column && !strcmp(dead->set_column, logical ? logical : column->name))
+    const char *set = obx_sql_dead_set_column(dead);
+    if (set && !strcmp(set, logical ? logical : column->name))
         obx_sql_text_literal(sql, dead->set_text);
     else if (logical)
         obx_sql_text_name(sql, logical);

@@ -38,7 +38,7 @@ void sql_acquire(void *self, outbox_op_t id, struct outbox_acquire *acquire)
     op->out = acquire;
     acquire->flags = 0;
     acquire->epoch = 0;
-    acquire->since_us = 0;
+    OUTBOX_SET_MEMBER(acquire, since_us, 0);
     acquire->owner[0] = acquire->identity[0] = '\0';
     if (SQL_FAILPOINT_ERROR(op->store, before_acquire, &error))
         sql_op_complete(op, &error);

@@ -25,7 +25,7 @@ static void finish(struct sql_op *op, const struct outbox_error *error)
 
 static struct outbox_position low_of(const struct outbox_settle *settle)
 {
-    if (settle->struct_size < sizeof *settle)
+    if (!OUTBOX_HAS_MEMBER(settle, low))
         return (struct outbox_position){0};
     return settle->low;
 }

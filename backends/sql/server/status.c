@@ -66,7 +66,8 @@ void sql_status(void *self, outbox_op_t id, struct outbox_store_status *status)
 {
     struct sql_op *op = sql_op_begin(self, id);
     op->out = status;
-    status->pending = status->oldest_us = status->dead = status->owner_since_us = -1;
+    status->pending = status->oldest_us = status->dead = -1;
+    OUTBOX_SET_MEMBER(status, owner_since_us, -1);
     status->owner[0] = status->server[0] = status->identity[0] = '\0';
     if (op->store->table.exists)
         sql_probes_run(op, op->store->driver->status_probes, done);
