@@ -74,7 +74,8 @@ struct fixture {
     bool measures_work;     /* while other claims fail */
     uint64_t spool_refuses; /* of a log: the row with this id becomes a dead letter in place of a copy; 0: none */
     uint32_t measures, rewinds, idle_settles;
-    int64_t since_us;     /* reported with the ownership */
+    int64_t since_us;                         /* reported with the ownership */
+    char dead_reason[OUTBOX_ERROR_TEXT_SIZE]; /* of the last row that became a dead letter */
     uint32_t claims_done; /* later claims do not complete until fixture_release_claim(); 0: all do */
 
     /* the broker */

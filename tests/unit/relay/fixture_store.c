@@ -235,6 +235,7 @@ static void store_dead_letter(void *self, outbox_op_t op, const struct outbox_de
                   (unsigned long long)row->id);
         row->dead_lettered = true;
         row->attempts = letters->rows[i].attempts;
+        snprintf(the_fixture->dead_reason, sizeof the_fixture->dead_reason, "%s", letters->rows[i].reason);
     }
     fixture_done(self, op);
 }

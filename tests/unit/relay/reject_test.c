@@ -2,6 +2,7 @@
 /* tests/unit/relay/reject_test.c - events that fail or are refused: retries, blocked keys, dead letters, waiting
  * keys */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fixture.h"
@@ -40,6 +41,33 @@ static uint32_t k1_0_rejected(struct fixture *fixture, const struct outbox_messa
         return OUTBOX_DELIVERED;
     *error = (struct outbox_error){.code = OUTBOX_E_REJECTED, .text = "too odd"};
     return OUTBOX_REJECTED;
+}
+
+static const char *rejection;
+
+static uint32_t k1_0_rejected_for(struct fixture *fixture, const struct outbox_message *message,
+                                  struct outbox_error *error)
+{
+    uint32_t outcome = k1_0_rejected(fixture, message, error);
+    if (outcome == OUTBOX_REJECTED)
+        snprintf(error->text, sizeof error->text, "%s", rejection);
+    return outcome;
+}
+
+/* A server refuses other texts: the event would never become a dead letter. */
+Test(relay, reason_of_a_dead_letter_ends_before_what_is_not_utf8)
+{
+    static const char *const reasons[][2] = {{"caf\xc3\xa9", "caf\xc3\xa9"}, {"caf\xc3( and more", "caf"}};
+    for (int i = 0; i < 2; i++) {
+        struct fixture *fixture = fixture_filled("on_reject: park\n", 30, 3);
+        rejection = reasons[i][0];
+        fixture->outcome = k1_0_rejected_for;
+        fixture_start(fixture);
+        cr_assert(fixture_run(fixture, fixture_empty, 60000));
+        cr_assert(strstr(fixture->dead_reason, reasons[i][1]), "%s", fixture->dead_reason);
+        cr_assert(!strstr(fixture->dead_reason, "("), "%s", fixture->dead_reason);
+        fixture_free(fixture);
+    }
 }
 
 static bool k1_0_not_admitted(struct fixture *fixture, const struct outbox_message *message)
