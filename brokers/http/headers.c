@@ -44,7 +44,12 @@ static bool is_name(struct outbox_bytes name)
     return name.size > 0;
 }
 
-/* Headers that frame the request, log in, or vouch for the event. */
+static bool is_named(struct outbox_bytes name, const char *text)
+{
+    return name.size == strlen(text) && !strncasecmp(text, name.data, name.size);
+}
+
+/* Headers that frame the request, log in, or vouch for the event; not that of route.position. */
 static bool is_reserved(struct outbox_bytes name)
 {
     static const char *const names[] = {"host",
@@ -62,9 +67,9 @@ static bool is_reserved(struct outbox_bytes name)
                                         "webhook-timestamp",
                                         "webhook-signature"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i]) == name.size && !strncasecmp(names[i], name.data, name.size))
+        if (is_named(name, names[i]))
             return true;
-    return name.size >= 7 && !strncasecmp("outbox-", name.data, 7);
+    return name.size >= 7 && !strncasecmp("outbox-", name.data, 7) && !is_named(name, "outbox-position");
 }
 
 int http_admit(void *self, const struct outbox_message *event, struct outbox_error *error)

@@ -13,7 +13,8 @@ database, a replaced table. During a fault of rows a probe, an event of a health
 delay is printed.
 
 Then every event is there unchanged, in order within its key (first occurrences), rejected events are dead letters, and there
-are no more duplicates than the window of each incident allows. Prints their number.
+are no more duplicates than the window of each incident allows. Prints their number. The header of route.position names an
+ownership for each life of the relay, and no event comes after a low mark that has passed it.
 """
 import atexit
 import base64
@@ -50,7 +51,7 @@ class Outbox:
         self.config, self.added, self.rejected = work + "/outbox.yaml", 0, 0
         with open(self.config, "w") as file:
             file.write("relays:\n  r:\n    store: { plugin: sqlite, path: %s/db }\n    broker:\n%s"
-                       "    route: { topic: '${aggregatetype}', key: '${aggregateid}' }\n    on_reject: park\n"
+                       "    route: { topic: '${aggregatetype}', key: '${aggregateid}', position: true }\n    on_reject: park\n"
                        "    retry_min: 20ms\n    retry_max: 300ms\n    claim_rows: 100\n    max_in_flight_bytes: 64KiB\n" % (work, broker))
         subprocess.run([outbox, "init", "-c", self.config], check=True, stdout=subprocess.DEVNULL)
         self.database = sqlite3.connect(work + "/db", timeout=30, isolation_level=None)
@@ -177,18 +178,34 @@ class Run:
         check(self.relay.wait(60) == 0, "the relay ended with %s after SIGTERM" % self.relay.returncode)
 
 
+def header_of(event, name):
+    """Headers are an object, or names and values in turn."""
+    headers = event["headers"]
+    return (headers if isinstance(headers, dict) else dict(zip(headers[::2], headers[1::2])))[name]
+
+
 def id_of(event):
-    """kcat has headers only: names and values in turn."""
-    return event["id"] if "id" in event else dict(zip(event["headers"][::2], event["headers"][1::2]))["id"]
+    """kcat has headers only."""
+    return event["id"] if "id" in event else header_of(event, "id")
 
 
-def verify(table, incidents):
-    seen, reached, duplicates = set(), {}, 0
+def check_position(event, marks):
+    """route.position: an ownership publishes nothing below its low mark any more. A position below its own mark is no place."""
+    source, owner, position, low = header_of(event, "outbox-position").split(".")[:4]
+    position, low = ([int(number, 16) for number in place.split("-")] for place in (position, low))
+    stream = source, owner, event.get("partition")
+    marks[stream] = max(marks.get(stream, low), low)
+    check(position < low or position >= marks[stream], "event %s is below the mark %s of its ownership" % (event, marks[stream]))
+
+
+def verify(table, incidents, lives):
+    seen, reached, duplicates, marks = set(), {}, 0, {}
     for line in subprocess.run(read, shell=True, check=True, stdout=subprocess.PIPE).stdout.splitlines():
         event = json.loads(line)
         payload = base64.b64decode(event["payload_base64"]) if "payload_base64" in event else event["payload"]
         number = json.loads(payload)["number"]
         check(id_of(event) == "id-%d" % number and event["key"] == key_of(number), "event %s is changed" % event)
+        check_position(event, marks)
         if number in seen:
             duplicates += 1
             continue
@@ -199,6 +216,8 @@ def verify(table, incidents):
     dead = table.ask("select count(distinct event_id) from outbox_dead")
     check(dead == table.rejected == table.ask("select count(*) from outbox_dead"),
           "%d dead letters of %d rejected events" % (dead, table.rejected))
+    owners = len({stream[:2] for stream in marks})
+    check(owners >= lives, "%d lives of the relay have %d ownerships" % (lives, owners))
     check(duplicates <= incidents * WINDOW, "%d events twice, after %d incidents of %d" % (duplicates, incidents, WINDOW))
     return duplicates
 
@@ -210,4 +229,5 @@ with tempfile.TemporaryDirectory() as work, open(os.environ.get("OUTBOX_TEST_LOG
     run.run()
     print("%d events, %d rejected, %d kills of the relay, %d of the server: none missing, none out of order, %d twice; "
           "an event of a healthy key left the outbox after at most %.2f s" %
-          (table.added, table.rejected, run.kills["relay"], run.kills.get("server", 0), verify(table, run.incidents), run.probe_s))
+          (table.added, table.rejected, run.kills["relay"], run.kills.get("server", 0),
+           verify(table, run.incidents, run.kills["relay"] + 1), run.probe_s))
