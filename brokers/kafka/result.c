@@ -140,11 +140,12 @@ static void end_transaction(struct kafka_broker *self, const struct kafka_result
     kafka_replace_producer(self, &error);
 }
 
-static struct kafka_verdict verdict_of(const struct kafka_broker *self, const struct kafka_result *result)
+static struct kafka_verdict verdict_of(struct kafka_broker *self, const struct kafka_result *result)
 {
     if (self->exactly_once && kafka_transaction_code(result->err) == OUTBOX_E_FENCED)
         return (struct kafka_verdict){OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_FAULT_PRODUCER};
-    if (self->exactly_once && result->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && !self->outage.suspected)
+    if (self->exactly_once && result->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && !self->outage.suspected &&
+        kafka_transaction_blames_topic(self, result->topic))
         return (struct kafka_verdict){OUTBOX_RETRY, OUTBOX_E_AGAIN, KAFKA_FAULT_TOPIC}; /* brokers are there */
     bool chosen = outbox_message_at(result->publish->args, result->index)->partition >= 0;
     bool known = self->exactly_once && result->err;
@@ -171,19 +172,19 @@ void kafka_on_result(struct kafka_broker *self, const struct kafka_result *resul
 void kafka_on_no_answer(struct kafka_broker *self, struct kafka_topic *topic)
 {
     struct outbox_error error;
-    if (!kafka_topic_on(topic, KAFKA_TOPIC_NO_ANSWER))
-        return;
-    kafka_error(&topic->error, OUTBOX_E_AGAIN, 0,
-                "publish to topic '%s': no answer to its first event%s%s; its events wait", topic->name,
-                self->outage.reason[0] ? ": " : "", self->outage.reason);
-    topic->outcome = OUTBOX_RETRY;
-    self->host->log(self->host, OUTBOX_LOG_WARN, "%s", topic->error.text);
-    kafka_topic_pause(topic, self->host->now(self->host));
-    if (self->exactly_once) { /* it holds up its transaction */
-        error = topic->error;
-        error.code = OUTBOX_E_NOT_CONNECTED;
-        kafka_replace_producer(self, &error);
+    bool waits = !self->exactly_once || kafka_transaction_blames_topic(self, topic);
+    kafka_error(&error, OUTBOX_E_AGAIN, 0, "publish to topic '%s': no answer to its first event%s%s; %s", topic->name,
+                self->outage.reason[0] ? ": " : "", self->outage.reason,
+                waits ? "its events wait" : "a new producer is made");
+    if (waits && kafka_topic_on(topic, KAFKA_TOPIC_NO_ANSWER)) {
+        topic->error = error;
+        topic->outcome = OUTBOX_RETRY;
+        self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
+        kafka_topic_pause(topic, self->host->now(self->host));
     }
+    error.code = OUTBOX_E_NOT_CONNECTED;
+    if (self->exactly_once) /* it holds up its transaction */
+        kafka_replace_producer(self, &error);
 }
 
 void kafka_check_order(struct kafka_broker *self)

@@ -142,6 +142,13 @@ void kafka_transaction_report_late(struct kafka_broker *self, struct kafka_publi
     kafka_report(self, publish, &index, 1, OUTBOX_UNKNOWN, &error);
 }
 
+bool kafka_transaction_blames_topic(struct kafka_broker *self, const struct kafka_topic *topic)
+{
+    if (self->state != KAFKA_RUNNING) /* of the same producer, after the first message */
+        return topic->state == KAFKA_TOPIC_FAILING;
+    return topic->failures || self->transaction.silences++;
+}
+
 void kafka_transaction_break(struct kafka_broker *self)
 {
     if (self->exactly_once && self->transaction.state == KAFKA_TRANSACTION_OPEN)
@@ -189,6 +196,8 @@ static void commit_done(struct outbox_work *work)
     transaction->ended_at = self->host->now(self->host);
     kafka_progress_end_commit(&transaction->progress, transaction->committed);
     log_forgotten(self);
+    if (transaction->committed && transaction->rows && !transaction->full) /* a message that was alone proves little */
+        transaction->silences = 0;
     if (transaction->committed)
         release(self, OUTBOX_DELIVERED, NULL);
     else

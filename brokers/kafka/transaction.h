@@ -19,6 +19,9 @@
  *    thrown away, unaborted: a delayed EndTxn would end the next transaction of the same producer.
  *  - An unknown outcome of a commit is resolved by the next start alone: init_transactions, then the progress record.
  *  - Fenced: the host makes sure that it owns the outbox before the next start.
+ *
+ * A message without an answer ends its transaction, too. Once, that is the broker's fault: one that was just started is
+ * slow. All events are sent again in order, and no key waits for itself. The next time it is the topic's.
  */
 #ifndef OBX_BROKERS_KAFKA_TRANSACTION_H
 #define OBX_BROKERS_KAFKA_TRANSACTION_H
@@ -41,6 +44,7 @@ struct kafka_transaction {
     bool full;         /* it is to be committed now, and takes no more */
     bool broken;       /* it is never committed: its events are reported as not delivered */
     uint32_t rows;     /* handed over */
+    uint32_t silences; /* producers in a row that were given up because no broker answered */
     uint64_t began_at; /* host->now() of the first row, and of the last */
     uint64_t last_at;
     uint64_t ended_at;               /* of the start, and then of the last commit */

@@ -7,6 +7,7 @@
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +161,44 @@ Test(kafka_exactly_once, partition_of_another_relay_is_refused)
     cr_assert(strstr(other.error.text, "it has records of transactional.id 'shared'"), "%s", other.error.text);
     end(&other);
     end(&t);
+    batch_free(&batch);
+}
+
+/* Another producer's transaction is open in the partition of the record. */
+static rd_kafka_t *open_transaction_in(const char *topic)
+{
+    char text[256], key[] = "stranger";
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", getenv("OUTBOX_TEST_KAFKA"), text, sizeof text);
+    rd_kafka_conf_set(conf, "transactional.id", "open-in-between", text, sizeof text);
+    rd_kafka_conf_set(conf, "transaction.timeout.ms", "600000", text, sizeof text);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    cr_assert_null(rd_kafka_init_transactions(rk, FIXTURE_WAIT_MS));
+    cr_assert_null(rd_kafka_begin_transaction(rk));
+    cr_assert_eq(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY(key, 8),
+                                   RD_KAFKA_V_VALUE(key, 8), RD_KAFKA_V_END),
+                 RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(rd_kafka_flush(rk, FIXTURE_WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    return rk;
+}
+
+/* A reader of committed data stops before that transaction, and must not take what it sees for all. */
+Test(kafka_exactly_once, record_after_an_open_transaction_of_another_is_waited_for)
+{
+    begin("between");
+    cr_assert_eq(publish("between", 0, 1, NULL), 1);
+    rd_kafka_t *stranger = open_transaction_in("between-progress");
+    cr_assert_eq(publish("between", 1, 99, NULL), 99);
+    cr_assert_eq(fixture_stop(&t), OUTBOX_OK);
+    cr_assert_neq(fixture_start_within(&t, 3000), OUTBOX_OK);
+    cr_assert_eq(fixture_stop(&t), OUTBOX_OK);
+    cr_assert_null(rd_kafka_abort_transaction(stranger, FIXTURE_WAIT_MS));
+    rd_kafka_destroy(stranger);
+    fixture_must_start(&t);
+    cr_assert_eq(publish("between", 0, 100, NULL), 100);
+    cr_assert_eq(batch.already, 100);
+    end(&t);
+    check_topic("between", 100, 100);
     batch_free(&batch);
 }
 
