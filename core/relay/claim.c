@@ -397,8 +397,6 @@ static void poll(struct obx_claimer *claimer)
     submit(claimer);
 }
 
-/* ---- the step ---------------------------------------------------------------------------------------------------- */
-
 /* May anything be claimed, with or without rows? */
 static bool is_open(struct obx_claimer *claimer)
 {
@@ -472,6 +470,8 @@ static bool is_turn_of_retry(struct obx_claimer *claimer)
 static bool claim(struct obx_claimer *claimer)
 {
     bool moves_only = moves_rows_only(claimer);
+    if (is_turn_of_retry(claimer) && obx_retry_claim_is_slow(claimer->stages->retry_claim))
+        obx_claimer_reread(claimer);
     if (!has_place(claimer) || (claimer->rewind && !moves_only && !may_rewind(claimer)))
         return false;
     if (is_turn_of_retry(claimer)) {

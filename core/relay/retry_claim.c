@@ -10,6 +10,7 @@
 #include "relay/low_mark.h"
 
 #define POSITIONS_MAX 1000 /* of one claim */
+#define SLOW_CLAIMS 10     /* one of them is in the pipeline at a time */
 #define NO_MEMORY_PAUSE_NS (100 * OBX_MS)
 #define SPOOL_PAUSE_NS (5 * OBX_MS) /* of a key whose first event is not in the spool yet */
 
@@ -84,6 +85,19 @@ bool obx_retry_claim_due(struct obx_retry_claim *retry)
         return true;
     obx_due(context, context->now + NO_MEMORY_PAUSE_NS);
     return false;
+}
+
+/* A log has these events in its spool, which is read by position. */
+bool obx_retry_claim_is_slow(const struct obx_retry_claim *retry)
+{
+    const struct obx_keys *keys = retry->stages->keys;
+    uint64_t waiting = keys->events - keys->exhausted_events;
+    if (retry->stages->context.reads_log || waiting < (uint64_t)SLOW_CLAIMS * retry->room)
+        return false;
+    for (const struct obx_key *key = keys->table; key; key = key->hh.next)
+        if (key->failures && !key->exhausted)
+            return false;
+    return true;
 }
 
 /* Of a key that failed in its last retry only the first event is tried; after a success, all of them. */

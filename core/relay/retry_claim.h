@@ -19,6 +19,9 @@ void obx_retry_claim_free(struct obx_retry_claim *retry);               /* NULL 
 
 /* In a tick: the pause of a key is over, no retry is in the pipeline, and there is memory for the positions. */
 bool obx_retry_claim_due(struct obx_retry_claim *retry);
+/* So many events wait that it is faster to read the outbox again, in order. Only if no key has failed since an event of
+ * it was delivered; exhausted keys do not count. */
+bool obx_retry_claim_is_slow(const struct obx_retry_claim *retry);
 /* Choose keys, which are RETRYING from now on, and events of theirs. How many; obx_retry_claim_positions() has them,
  * ascending, until the next call. */
 uint32_t obx_retry_claim_collect(struct obx_retry_claim *retry);

@@ -73,7 +73,7 @@ struct fixture {
     bool relieve, behind;
     bool measures_work;     /* while other claims fail */
     uint64_t spool_refuses; /* of a log: the row with this id becomes a dead letter in place of a copy; 0: none */
-    uint32_t measures, rewinds, idle_settles;
+    uint32_t measures, rewinds, idle_settles; /* rewinds: of a table, too */
     int64_t since_us;                         /* reported with the ownership */
     char dead_reason[OUTBOX_ERROR_TEXT_SIZE]; /* of the last row that became a dead letter */
     uint32_t claims_done; /* later claims do not complete until fixture_release_claim(); 0: all do */

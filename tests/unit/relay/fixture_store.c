@@ -136,6 +136,7 @@ static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     if (!works && fixture_fails(self, op, FIXTURE_CLAIM))
         return;
     if (claim->flags & OUTBOX_CLAIM_REWIND) {
+        the_fixture->rewinds += !fixture_is_log();
         the_fixture->cursor = 0;
         for (struct fixture_row *row = the_fixture->rows; row < the_fixture->rows + the_fixture->row_count; row++)
             row->there_at_rewind = row->committed && !row->gone && !row->dead_lettered;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/relay/relay_test.c - the pipeline: its flow, its bounds, its refusals, and failing allocations */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mem_fault.h"
@@ -175,5 +176,40 @@ Test(relay, global_order_over_a_broker_that_keeps_it_is_pipelined)
     cr_assert_str_empty(fixture->logged);
     fixture_release_all(fixture);
     cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_free(fixture);
+}
+
+static bool topic_works, k1_works;
+
+static uint32_t topic_or_k1(struct fixture *fixture, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)fixture;
+    bool works = topic_works && (k1_works || memcmp(message->key.data, "k1", 2) != 0);
+    *error = (struct outbox_error){.code = OUTBOX_E_AGAIN, .text = "not now"};
+    return works ? OUTBOX_DELIVERED : OUTBOX_RETRY;
+}
+
+/* By position, one claim at a time, the whole outbox would take long. Not while a key fails: it would come again with
+ * each rewind. */
+Test(relay, many_events_that_waited_are_read_again_when_all_keys_go)
+{
+    struct fixture *fixture = fixture_filled("retry_max: 100ms\nclaim_rows: 10\n", 600, 3);
+    topic_works = k1_works = false;
+    fixture->outcome = topic_or_k1;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 5000);
+    cr_assert_eq(fixture_stats(fixture).blocked_events, 600);
+    topic_works = true;
+    fixture_run_for(fixture, 300);
+    cr_assert_eq(fixture->rewinds, 1, "the first claim");
+    k1_works = true;
+    cr_assert(fixture_run(fixture, fixture_empty, 5000));
+    cr_assert_eq(fixture->rewinds, 2);
+    cr_assert_eq(fixture->published_count, 600);
+    for (uint32_t k = 0; k < 3; k++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%u", k);
+        cr_assert_eq(strncmp(fixture_texts(fixture, key), "0 1 2 3 4 5 6 7 8 9 10 11", 25), 0);
+    }
     fixture_free(fixture);
 }
