@@ -106,8 +106,8 @@ static void published_result(struct sql_request *request, void *result)
     PQclear(result);
 }
 
-/* A failure of the connection is noticed by the host, and the reading begins again. Any other one ends the reading, as
- * rows could be missing. */
+/* If the connection failed, the next statement on it does as well, and the reading begins again. Any other failure ends
+ * the reading, as rows could be missing. */
 static void on_published(struct sql_request *request, const struct outbox_error *error)
 {
     struct pg_store *store = pg_store_of(request->store);

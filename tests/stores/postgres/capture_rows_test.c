@@ -296,6 +296,121 @@ Test(capture_rows, a_publication_that_is_dropped_ends_the_reading)
     close_capture(&fixture);
 }
 
+/* ---- the look-up of the publication ------------------------------------------------------------------------------ */
+
+/* Its catalog is locked, so a look-up waits; the server itself has it in its cache. */
+static void lock_entries(struct session *session)
+{
+    session_run(session, "BEGIN");
+    session_run(session, "LOCK TABLE pg_publication_rel");
+}
+
+/* The server repeats the columns before the row. A DELETE would wait for the catalog, too. */
+static void insert_after_alter(struct sql_fixture *fixture, const char *column, const char *key)
+{
+    char sql[80];
+    snprintf(sql, sizeof sql, "ALTER TABLE %%s ADD COLUMN %s text", column);
+    fixture_run(fixture, sql);
+    fixture_insert(fixture, fixture->sql, key);
+}
+
+static struct session *open_with_waiting_look_up(struct sql_fixture *fixture, const char *table)
+{
+    struct session *other = session_open();
+    open_rows(fixture, table);
+    fixture_begin(fixture);
+    insert_and_delete(fixture, "a");
+    expect_keys(fixture, OUTBOX_CLAIM_REWIND, "a");
+    lock_entries(other);
+    insert_after_alter(fixture, "more", "b");
+    fixture_await_lock_wait(fixture);
+    return other;
+}
+
+#define LOOK_UPS "pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'outbox %%'"
+
+static bool is_lost_once(void *arg)
+{
+    const struct sql_fixture *fixture = arg;
+    return fixture->base.losses == 1;
+}
+
+/* Rows could be missing: the host begins again. */
+Test(capture_rows, a_publication_that_cannot_be_read_ends_the_reading)
+{
+    struct sql_fixture fixture;
+    struct session *other = open_with_waiting_look_up(&fixture, "row_unread");
+    cr_assert_eq(fixture_run_on(&fixture, other, "SELECT count(pg_cancel_backend(pid)) FROM " LOOK_UPS), 1);
+    session_run(other, "COMMIT");
+    cr_assert(loop_fixture_until(&fixture.base, is_lost_once, &fixture));
+    cr_assert(strstr(fixture.base.loss.text, "look the publication up"), "%s", fixture.base.loss.text);
+    session_close(other);
+    fixture_begin_again(&fixture);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "ab");
+    close_capture(&fixture);
+}
+
+Test(capture_rows, a_session_that_is_lost_during_the_look_up_costs_no_row)
+{
+    struct sql_fixture fixture;
+    struct session *other = open_with_waiting_look_up(&fixture, "row_session");
+    cr_assert_eq(fixture_run_on(&fixture, other, "SELECT count(pg_terminate_backend(pid)) FROM " LOOK_UPS), 1);
+    session_run(other, "COMMIT");
+    cr_assert_eq(claim_until_failure(&fixture, 0), OUTBOX_E_NOT_CONNECTED, "%s", fixture.error.text);
+    session_close(other);
+    fixture_begin_again(&fixture);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "ab");
+    close_capture(&fixture);
+}
+
+static bool is_sent(void *arg)
+{
+    return fixture_run(arg, "SELECT count(*) FROM pg_stat_replication, %s_sent WHERE sent_lsn >= lsn") == 1;
+}
+
+/* Turns the loop until the stream has had all that was written. */
+static void await_sent(struct sql_fixture *fixture)
+{
+    fixture_run(fixture, "CREATE TABLE %s_sent AS SELECT pg_current_wal_insert_lsn() lsn");
+    write_log(fixture, 1);
+    cr_assert(loop_fixture_poll(&fixture->base, is_sent, fixture));
+    fixture_run(fixture, "DROP TABLE %s_sent");
+}
+
+static void await_waiting(struct session *session, int64_t count)
+{
+    int64_t end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
+    while (session_run(session, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") < count)
+        cr_assert_lt(fixture_now_ms(), end);
+}
+
+/* The columns come again while a look-up is in flight, whose answer may be older: it is followed by another one. The
+ * entry is made anew between the two. */
+Test(capture_rows, columns_that_come_during_the_look_up_cause_another_one)
+{
+    struct sql_fixture fixture;
+    struct session *other = open_with_waiting_look_up(&fixture, "row_twice"), *next = session_open();
+    PGconn *pg = session_handle(next);
+    insert_after_alter(&fixture, "again", "c");
+    await_sent(&fixture);
+    cr_assert(PQsendQuery(pg, "BEGIN; LOCK TABLE pg_publication_rel"));
+    await_waiting(fixture.sql, 2);
+    session_run(other, "COMMIT");
+    for (PGresult *result; (result = PQgetResult(pg));)
+        PQclear(result);
+    fixture_run_on(&fixture, next, "ALTER PUBLICATION \"outbox:%s\" DROP TABLE %s");
+    fixture_run_on(&fixture, next, "ALTER PUBLICATION \"outbox:%s\" ADD TABLE %s");
+    session_run(next, "COMMIT");
+    cr_assert_eq(claim_until_failure(&fixture, 0), OUTBOX_E_SCHEMA);
+    cr_assert(strstr(fixture.error.text, "the table has left the publication outbox:row_twice and come back"), "%s",
+              fixture.error.text);
+    session_close(other);
+    session_close(next);
+    close_capture(&fixture);
+}
+
+/* ---- columns that change their type ------------------------------------------------------------------------------ */
+
 /* The server prints a value by the type that its column had when the row was written. */
 static void insert_payload(struct sql_fixture *fixture, const char *payload)
 {
