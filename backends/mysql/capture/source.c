@@ -15,6 +15,7 @@
 
 #define RECORD_NS UINT64_C(60000000000)
 #define RECORD_BYTES (UINT64_C(16) << 20)
+#define LARGE_BYTES ((size_t)16 << 20)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
@@ -84,6 +85,27 @@ static enum mys_dump_answer take_items(struct mys_store *store, struct outbox_er
     return MYS_DUMP_NEXT;
 }
 
+/* No other transaction is kept in memory as a whole. */
+static void warn_of_memory(const struct mys_store *store, size_t bytes)
+{
+    char gtid[MYS_GTID_TEXT];
+    mys_gtid_print(&store->capture.reader.gtid, gtid);
+    store->sql.host->log(store->sql.host, OUTBOX_LOG_WARN,
+                         "transaction %s is compressed, and its %zu MiB are in memory until it is relayed; set "
+                         "binlog_transaction_compression = OFF in sessions that write such transactions",
+                         gtid, bytes >> 20);
+}
+
+static int feed(struct mys_store *store, struct outbox_bytes event, struct outbox_error *error)
+{
+    struct mys_reader *reader = &store->capture.reader;
+    if (mys_reader_feed(reader, event, error))
+        return error->code;
+    if (reader->event.type == MYS_EV_TRANSACTION_PAYLOAD && event.size >= LARGE_BYTES)
+        warn_of_memory(store, event.size);
+    return OUTBOX_OK;
+}
+
 static enum mys_dump_answer on_event(void *arg, struct outbox_bytes event)
 {
     struct mys_store *store = arg;
@@ -93,7 +115,7 @@ static enum mys_dump_answer on_event(void *arg, struct outbox_bytes event)
         answer = MYS_DUMP_CLOSED;
     else if (store->capture.layout.waiting)
         answer = MYS_DUMP_PAUSED; /* not all events before the ALTER are passed */
-    else if (!event.data || !mys_reader_feed(&store->capture.reader, event, &error))
+    else if (!event.data || !feed(store, event, &error))
         answer = take_items(store, &error);
     if (store->capture.position.failed && !error.code)
         mys_fail(&error, OUTBOX_E_NO_MEMORY, "read the binlog: no memory for the position");

@@ -9,6 +9,7 @@
 #include "mem_fault.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define MEMORY ((size_t)4 << 20)
 #define MORE ((size_t)16 << 20)
@@ -41,18 +42,23 @@ static void relay(struct capture *capture, uint32_t rows)
     }
 }
 
-/* 64 MiB and more. */
-static void insert_many(struct capture *capture, const char *table)
+static void insert_payloads(struct capture *capture, const char *table, const char *payload)
 {
     char sql[700];
     fixture_run(&capture->base, "CREATE TABLE IF NOT EXISTS digits (n INT PRIMARY KEY)");
     fixture_run(&capture->base, "INSERT IGNORE INTO digits WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 "
                                 "FROM r WHERE n < 250) SELECT n FROM r");
     snprintf(sql, sizeof sql,
-             "INSERT INTO %s (aggregatetype, aggregateid, type, payload) SELECT 't', a.n, 'e', REPEAT(SHA2(a.n * 1000 "
-             "+ b.n, 256), 16) FROM digits a JOIN digits b WHERE b.n <= 240",
-             table);
+             "INSERT INTO %s (aggregatetype, aggregateid, type, payload) SELECT 't', a.n, 'e', %s FROM digits a JOIN "
+             "digits b WHERE b.n <= 240",
+             table, payload);
     fixture_run(&capture->base, sql);
+}
+
+/* 64 MiB and more. */
+static void insert_many(struct capture *capture, const char *table)
+{
+    insert_payloads(capture, table, "REPEAT(SHA2(a.n * 1000 + b.n, 256), 16)");
 }
 
 enum { ROWS = 250 * 240 };
@@ -85,6 +91,32 @@ Test(capture_memory, of_a_huge_compressed_transaction)
     struct session *other = session_open();
     session_try(other, "SET GLOBAL log_bin_compress = OFF");
     session_close(other);
+}
+
+static void count_warning(void *arg, enum outbox_log_level level, const char *subject, const char *text)
+{
+    (void)subject;
+    *(unsigned *)arg += level == OUTBOX_LOG_WARN && strstr(text, "is compressed, and its ");
+}
+
+/* What cannot be packed further is in memory as a whole; the log has that. MariaDB packs each event alone. */
+Test(capture_memory, compressed_transaction_that_is_large_is_named)
+{
+    const size_t packed = (size_t)24 << 20;
+    struct capture capture;
+    unsigned warnings = 0;
+    capture_open(&capture, "large_packed");
+    capture.base.base.log.write = count_warning;
+    capture.base.base.log.arg = &warnings;
+    if (server_kind() != MARIADB)
+        session_run(capture.base.sql, "SET SESSION binlog_transaction_compression = ON");
+    mem_grown();
+    insert_payloads(&capture, "large_packed", "TO_BASE64(RANDOM_BYTES(300))");
+    relay(&capture, ROWS);
+    size_t grown = mem_grown();
+    cr_assert_leq(grown, packed + MEMORY + MORE, "%zu bytes", grown);
+    cr_assert_eq(warnings, server_kind() != MARIADB);
+    capture_close(&capture);
 }
 
 /* The loop goes on while it is unpacked, and what follows is relayed. */
