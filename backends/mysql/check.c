@@ -217,6 +217,7 @@ static void report_capture(struct sql_op *op, bool may)
 {
     struct sql_cure cure = sql_cure(op, NULL);
     append_grant(op, &cure.command, "REPLICATION SLAVE, REPLICATION CLIENT ON *.*");
+    cure.code = OUTBOX_E_PERMISSION;
     if (may)
         sql_check_report(op, OUTBOX_SEVERITY_OK, NULL, "user %s may read the binlog",
                          mys_store_of(op->store)->server.user);

@@ -120,6 +120,7 @@ static void report_privileges(const struct sql_op *op)
     const char *schema = op->store->table.schema, *name = op->store->outbox.name, *user = store->server.user;
     struct sql_cure cure = cure_of_table(op, "as the table's owner run", "GRANT SELECT, DELETE ON ", "");
     obx_sql_text_format(&cure.command, " TO %n;", user);
+    cure.code = OUTBOX_E_PERMISSION;
     sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure, "user %s may not %s table %s.%s", user,
                    store->may_select ? "delete from" : "read", schema, name);
     sql_cure_free(&cure);
@@ -278,9 +279,9 @@ const struct sql_probe pg_row_probes[] = {
 
 static void report_capture(const struct sql_op *op, const struct outbox_error *error)
 {
+    const struct sql_cure cure = {.advice = "until then the relay reads no events from the log", .code = error->code};
     if (error->code)
-        sql_check_report(op, OUTBOX_SEVERITY_ERROR, "until then the relay reads no events from the log",
-                         "the server does not send its log: %s", error->text);
+        sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure, "the server does not send its log: %s", error->text);
     else
         sql_check_report(op, OUTBOX_SEVERITY_OK, NULL, "the server sends its log");
 }

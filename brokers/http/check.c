@@ -31,8 +31,9 @@ void http_checked(struct http_request *request, CURLcode result)
                                   "use a URL that begins with https://");
     } else {
         http_outcome(request, result, &error);
-        outbox_report_finding(check, OUTBOX_SEVERITY_ERROR, "url", error.text,
-                              "check url, tls_ca and allow_private, and the network");
+        if (error.code != OUTBOX_E_PERMISSION)
+            error.code = OUTBOX_E_NOT_CONNECTED;
+        outbox_report_failure(check, "url", &error, "check url, tls_ca and allow_private, and the network");
     }
     http_end_check(broker, NULL);
 }

@@ -57,6 +57,17 @@ static void close_attempt(struct attempt *attempt)
 }
 
 /* How many answered. */
+static void find_silent(struct kafka_findings *findings, const struct attempt *attempt)
+{
+    struct outbox_found *found = outbox_find(
+        &findings->list, OUTBOX_SEVERITY_ERROR,
+        "make the address reachable from here, or correct the broker's advertised.listeners: events of the partitions "
+        "that it leads wait",
+        "broker %d does not answer at its advertised address %s:%d: %.160s", attempt->broker->id, attempt->broker->host,
+        attempt->broker->port, attempt->reason[0] ? attempt->reason : "no answer within 4 s");
+    outbox_find_code(found, OUTBOX_E_NOT_CONNECTED);
+}
+
 static int check_some(struct kafka_broker *self, struct kafka_findings *findings,
                       const struct rd_kafka_metadata_broker *brokers, int count)
 {
@@ -75,13 +86,7 @@ static int check_some(struct kafka_broker *self, struct kafka_findings *findings
         }
         answered += attempt->answered;
         if (!attempt->answered && !atomic_load(&self->cancel_workers))
-            outbox_find(
-                &findings->list, OUTBOX_SEVERITY_ERROR,
-                "make the address reachable from here, or correct the broker's advertised.listeners: events of the "
-                "partitions that it leads wait",
-                "broker %d does not answer at its advertised address %s:%d: %.160s", attempt->broker->id,
-                attempt->broker->host, attempt->broker->port,
-                attempt->reason[0] ? attempt->reason : "no answer within 4 s");
+            find_silent(findings, attempt);
     }
     return answered;
 }

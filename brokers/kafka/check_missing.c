@@ -109,6 +109,7 @@ static void find_forbidden(struct kafka_broker *self, struct kafka_findings *fin
         outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR, "allow this user to describe it and to write to it",
                     "topic '%s': this user may not describe it: %s", name,
                     rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED));
+    outbox_find_code(found, OUTBOX_E_PERMISSION);
     if (rd_kafka_conf_get(self->conf, "sasl.username", user, &size) == RD_KAFKA_CONF_OK && size > 1 &&
         !strchr(user, '\''))
         outbox_find_command(found,

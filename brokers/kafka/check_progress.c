@@ -43,9 +43,9 @@ static void check_topic_setting(void *arg, const char *name, const char *value)
                     value, KAFKA_PROGRESS_BYTES);
 }
 
-/* True: the partition is there. */
+/* topic: NULL: not in the list of all topics; err: why. True: the partition is there. */
 static bool check_partition(struct kafka_broker *self, struct kafka_findings *findings,
-                            const struct rd_kafka_metadata_topic *topic)
+                            const struct rd_kafka_metadata_topic *topic, rd_kafka_resp_err_t err)
 {
     long long partitions = self->progress_partition + 1;
     if (topic && topic->partition_cnt >= partitions)
@@ -53,6 +53,7 @@ static bool check_partition(struct kafka_broker *self, struct kafka_findings *fi
     struct outbox_found *found = outbox_find(
         &findings->list, OUTBOX_SEVERITY_ERROR, NULL, "topic '%s' %s", self->progress_topic,
         topic ? "has too few partitions for progress_partition" : "does not exist, or this user may not describe it");
+    outbox_find_code(found, err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ? OUTBOX_E_PERMISSION : 0);
     outbox_find_command(found, "kafka-topics.sh --bootstrap-server '%s' %s --topic '%s' --partitions %lld%s",
                         self->bootstrap, topic ? "--alter" : "--create", self->progress_topic, partitions,
                         topic ? "" : " --config cleanup.policy=compact");
@@ -63,7 +64,7 @@ static void check_record(struct kafka_broker *self, struct kafka_findings *findi
 {
     struct outbox_error error = {0};
     if (kafka_progress_read(self, &error))
-        outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR, NULL, "%s", error.text);
+        outbox_find_code(outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR, NULL, "%s", error.text), error.code);
     else
         outbox_find(&findings->list, OUTBOX_SEVERITY_OK, NULL, "the progress record in partition %lld can be read",
                     (long long)self->progress_partition);
@@ -121,10 +122,11 @@ void kafka_check_progress(struct kafka_broker *self, struct kafka_findings *find
     const struct rd_kafka_metadata_topic *topic = kafka_check_listed(metadata, self->progress_topic);
     const struct rd_kafka_metadata *asked = topic ? NULL : kafka_check_ask(self, findings, self->progress_topic);
     struct expectation expectation = {.self = self, .findings = findings};
-    if (asked && !asked->topics[0].err)
+    rd_kafka_resp_err_t err = asked ? asked->topics[0].err : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (asked && !err)
         topic = asked->topics;
     outbox_findings_about(&findings->list, "delivery: exactly-once");
-    if (check_partition(self, findings, topic)) {
+    if (check_partition(self, findings, topic, err)) {
         expectation.replicas = topic->partitions[0].replica_cnt;
         check_topic(&expectation, metadata, topic);
         check_record(self, findings);

@@ -61,8 +61,9 @@ void kafka_check_present(struct kafka_broker *self, struct kafka_findings *findi
                          const struct rd_kafka_metadata_topic *topic)
 {
     if (topic->err || !topic->partition_cnt) {
-        outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR, NULL, "topic '%s': %s", topic->topic,
-                    rd_kafka_err2str(topic->err));
+        outbox_find_code(outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR, NULL, "topic '%s': %s", topic->topic,
+                                     rd_kafka_err2str(topic->err)),
+                         topic->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ? OUTBOX_E_PERMISSION : 0);
         return;
     }
     int replicas = topic->partitions[0].replica_cnt;

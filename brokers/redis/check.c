@@ -47,12 +47,14 @@ static void on_type(redisAsyncContext *connection, void *answer, void *arg)
     redis_note_reply(broker);
     if (!broker->check_op || !reply)
         return;
-    if (reply->type == REDIS_REPLY_ERROR)
-        report(broker, OUTBOX_SEVERITY_ERROR, "allow the user TYPE and XADD on the streams",
-               "read the type of a topic: %s", reply->str);
-    else if (reply->str && strcmp(reply->str, "stream") != 0 && strcmp(reply->str, "none") != 0)
+    if (reply->type == REDIS_REPLY_ERROR) {
+        struct outbox_error error;
+        outbox_error_set(&error, redis_error_code(reply->str), "read the type of a topic: %s", reply->str);
+        outbox_report_failure(broker->check, broker->name, &error, "allow the user TYPE and XADD on the streams");
+    } else if (reply->str && strcmp(reply->str, "stream") != 0 && strcmp(reply->str, "none") != 0) {
         report(broker, OUTBOX_SEVERITY_ERROR, "delete or rename that key, or choose another topic",
                "a topic's key has the type %s, not stream", reply->str);
+    }
 }
 
 static void on_end(redisAsyncContext *connection, void *answer, void *arg)

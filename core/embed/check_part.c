@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/embed/check_part.c - passes findings on, and counts the errors among them */
+/* core/embed/check_part.c - passes findings on, and keeps the most important cause of the errors among them */
 #include "embed/check_part.h"
 
 #include <stdarg.h>
@@ -7,6 +7,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+
+/* As `outbox check` orders the exit codes: what people have to change comes first. */
+static int more_important(int first, int second)
+{
+    bool replaces = second == OUTBOX_E_CONFIG || (second == OUTBOX_E_PERMISSION && first != OUTBOX_E_CONFIG);
+    return !first || replaces ? second : first;
+}
 
 /* A plugin may be older: it has set fewer members. */
 void obx_check_part_report(void *arg, const struct outbox_finding *given)
@@ -17,7 +24,8 @@ void obx_check_part_report(void *arg, const struct outbox_finding *given)
     finding.struct_size = sizeof finding;
     if (!finding.reason)
         return;
-    part->errors += finding.severity >= OUTBOX_SEVERITY_ERROR;
+    if (finding.severity >= OUTBOX_SEVERITY_ERROR)
+        part->status = more_important(part->status, finding.code ? finding.code : OUTBOX_E_CONFIG);
     part->report->finding(part->report->arg, part->name, &finding);
 }
 
@@ -37,7 +45,7 @@ void obx_check_part_add(struct obx_check_part *part, enum outbox_severity severi
 int obx_check_part_status(struct obx_check_part *part, const struct outbox_error *error)
 {
     if (!error->code)
-        return part->errors ? OUTBOX_E_CONFIG : OUTBOX_OK;
+        return part->status;
     obx_check_part_add(part, OUTBOX_SEVERITY_ERROR, NULL, NULL, "%s", error->text);
     return error->code;
 }

@@ -8,7 +8,8 @@
 /* Where findings go. Loop thread. */
 struct obx_check_report {
     void (*finding)(void *arg, const char *part, const struct outbox_finding *finding);
-    /* The checks of a part are done. status: OUTBOX_OK; CONFIG if a finding is an error; or what ended them early. */
+    /* The checks of a part are done. status: OUTBOX_OK; the cause of the findings that are errors; or what ended them
+     * early. */
     void (*end)(void *arg, int status);
     void *arg;
 };
@@ -16,7 +17,8 @@ struct obx_check_report {
 struct obx_check_part {
     const struct obx_check_report *report;
     const char *name;
-    uint32_t errors; /* so far */
+    int status; /* the most important cause of the errors so far: CONFIG, PERMISSION, others; OUTBOX_OK: there is none
+                 */
 };
 
 /* The callback of struct outbox_check; arg: struct obx_check_part. */

@@ -25,6 +25,8 @@ struct outbox_finding {
     const char *advice;  /* what to do; NULL: nothing, or `command` is enough */
     const char *command; /* one line that corrects it when it is pasted as it is, into an SQL client or a shell, names
                             quoted; NULL: there is none */
+    int32_t code;        /* cause of an ERROR, which gives the result of the check: OUTBOX_E_PERMISSION,
+                            OUTBOX_E_NOT_CONNECTED and others; 0: OUTBOX_E_CONFIG */
 };
 
 #ifdef __cplusplus

@@ -134,9 +134,9 @@ OUTBOX_API int outbox_init(struct outbox *relay, uint32_t timeout_ms, struct out
  * report      called for each finding, on the calling thread; part: "store", "transform NAME" or "broker". May be NULL.
  * error       gets the first finding of the severity ERROR
  *
- * Blocks; the relay need not run, and may. It changes nothing. Returns OUTBOX_OK if no finding is an ERROR; CONFIG; or
- * what ended the checks of a part early: NOT_CONNECTED, TIMEOUT, PERMISSION, NOT_FOUND, SCHEMA, UNSUPPORTED and others.
- * INVALID, NO_MEMORY. */
+ * Blocks; the relay need not run, and may. It changes nothing. Returns OUTBOX_OK if no finding is an ERROR; the cause
+ * of the ERRORs of the first part that has some, of several CONFIG, then PERMISSION; or what ended the checks of that
+ * part early: NOT_CONNECTED, TIMEOUT, PERMISSION, NOT_FOUND, SCHEMA, UNSUPPORTED and others. INVALID, NO_MEMORY. */
 OUTBOX_API int outbox_check(struct outbox *relay, uint32_t timeout_ms,
                             void (*report)(void *arg, const char *part, const struct outbox_finding *finding),
                             void *arg, struct outbox_error *error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * outbox/plugin_util.h - helpers for plugins: errors and completions by printf, outcomes, two queues. It includes
- * outbox/text_util.h and outbox/broker_util.h
+ * outbox/text_util.h, outbox/check_util.h and outbox/broker_util.h
  *
  *   OUTBOX_OPTION                                  one line of the options table
  *   OUTBOX_HAS_MEMBER  OUTBOX_SET_MEMBER           members that an older host does not have
@@ -9,7 +9,6 @@
  *   outbox_report_outcomes  outbox_report_outcome  outcomes of a range of messages, or of one by printf
  *   outbox_outcomes_index                          which message an outcome of a report is about
  *   outbox_message_scratch  outbox_message_stride  the memory of one message of a publish
- *   struct outbox_findings                         findings of check() from a worker
  *   struct outbox_serial                           jobs on worker threads, one at a time, in the order of submission
  *   struct outbox_queue                            from the threads of a client library to the loop thread
  *
@@ -97,35 +96,6 @@ static inline const struct outbox_error *outbox_error_none(void)
     return &none;
 }
 
-/* Report what check() found, without a command. advice may be NULL. Loop thread. */
-static inline void outbox_report_finding(const struct outbox_check *check, enum outbox_severity severity,
-                                         const char *subject, const char *reason, const char *advice)
-{
-    struct outbox_finding finding;
-    memset(&finding, 0, sizeof finding);
-    finding.struct_size = sizeof finding;
-    finding.severity = severity;
-    finding.subject = subject;
-    finding.reason = reason;
-    finding.advice = advice;
-    check->report(check->arg, &finding);
-}
-
-/* The index-th topic that check() is to look at; NULL past the last. pending: events for it wait in the outbox. */
-static inline const char *outbox_check_topic(const struct outbox_check *check, uint32_t index, bool *pending)
-{
-    const char *const *list = check->topics;
-    *pending = false;
-    for (; list && *list; list++)
-        if (!index--)
-            return *list;
-    *pending = true;
-    for (list = check->pending_topics; list && *list; list++)
-        if (!index--)
-            return *list;
-    return NULL;
-}
-
 /* Report one outcome (enum outbox_outcome) of the messages first .. first + count - 1 of a publish; count 0: no call.
  * error: why; NULL for OUTBOX_DELIVERED. Loop thread. */
 static inline void outbox_report_outcomes(const struct outbox_host *host, outbox_op_t op, uint32_t first,
@@ -192,87 +162,6 @@ static inline void *outbox_message_scratch(const struct outbox_host *host, outbo
 {
     char *all = (char *)host->op_messages(host, op);
     return all ? all + outbox_message_stride(message_size) * index : NULL;
-}
-
-/* ---- findings of check() from a worker --------------------------------------------------------------------------- */
-
-struct outbox_found {
-    struct outbox_found *next;
-    enum outbox_severity severity;
-    const char *advice; /* a literal, or NULL */
-    char subject[288], text[480], command[480];
-};
-
-/* Collected on one thread, then reported on the loop thread. Zeroed, then host is set. */
-struct outbox_findings {
-    const struct outbox_host *host;
-    struct outbox_found *first, *last; /* private */
-    char subject[288];                 /* private, too */
-};
-
-/* What the findings to come are about. */
-static inline void outbox_findings_about(struct outbox_findings *findings, const char *format, ...) OUTBOX_PRINTF(2, 3);
-static inline void outbox_findings_about(struct outbox_findings *findings, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    vsnprintf(findings->subject, sizeof findings->subject, format, list);
-    va_end(list);
-}
-
-/* advice: a literal, or NULL. Without memory the finding is dropped, and the result is NULL. */
-static inline struct outbox_found *outbox_find(struct outbox_findings *findings, enum outbox_severity severity,
-                                               const char *advice, const char *format, ...) OUTBOX_PRINTF(4, 5);
-static inline struct outbox_found *outbox_find(struct outbox_findings *findings, enum outbox_severity severity,
-                                               const char *advice, const char *format, ...)
-{
-    struct outbox_found *found = (struct outbox_found *)findings->host->alloc(findings->host, sizeof *found);
-    va_list list;
-    if (!found)
-        return NULL;
-    memset(found, 0, sizeof *found);
-    found->severity = severity;
-    found->advice = advice;
-    memcpy(found->subject, findings->subject, sizeof found->subject);
-    va_start(list, format);
-    vsnprintf(found->text, sizeof found->text, format, list);
-    va_end(list);
-    *(findings->last ? &findings->last->next : &findings->first) = found;
-    findings->last = found;
-    return found;
-}
-
-/* A command that corrects it; found may be NULL. Half a command is worse than none. */
-static inline void outbox_find_command(struct outbox_found *found, const char *format, ...) OUTBOX_PRINTF(2, 3);
-static inline void outbox_find_command(struct outbox_found *found, const char *format, ...)
-{
-    va_list list;
-    if (!found)
-        return;
-    va_start(list, format);
-    if (vsnprintf(found->command, sizeof found->command, format, list) >= (int)sizeof found->command)
-        found->command[0] = '\0';
-    va_end(list);
-}
-
-/* Loop thread: reports and frees them. check NULL: only frees them. */
-static inline void outbox_findings_report(struct outbox_findings *findings, const struct outbox_check *check)
-{
-    for (struct outbox_found *found; (found = findings->first);) {
-        struct outbox_finding finding;
-        memset(&finding, 0, sizeof finding);
-        finding.struct_size = sizeof finding;
-        finding.severity = found->severity;
-        finding.subject = found->subject;
-        finding.reason = found->text;
-        finding.advice = found->advice;
-        finding.command = found->command[0] ? found->command : NULL;
-        if (check)
-            check->report(check->arg, &finding);
-        findings->first = found->next;
-        findings->host->release(findings->host, found);
-    }
-    findings->last = NULL;
 }
 
 /* ---- a serial worker queue -------------------------------------------------------------------------------------- */
@@ -431,4 +320,5 @@ static inline void outbox_queue_free(struct outbox_queue *queue)
 #endif
 
 #include <outbox/broker_util.h>
+#include <outbox/check_util.h>
 #endif

@@ -30,8 +30,10 @@ static void asked(struct outbox_work *work)
     struct schema_check *job = work->arg;
     const struct outbox_host *host = job->self->host;
     outbox_op_t op = job->op;
+    if (job->failure.code == OUTBOX_E_AGAIN) /* for a relay; here it is a subject that does not exist, for example */
+        job->failure.code = OUTBOX_E_CONFIG;
     if (job->failure.code)
-        outbox_report_finding(job->check, OUTBOX_SEVERITY_ERROR, "registry", job->failure.text,
+        outbox_report_failure(job->check, "registry", &job->failure,
                               "correct registry, subject or user, or start the registry; until then the events wait");
     else
         outbox_report_finding(job->check, OUTBOX_SEVERITY_OK, "registry",

@@ -83,9 +83,8 @@ static int check_tables(struct obx_oneshot *oneshot, const char *relay, struct o
     const struct outbox_check check = {.struct_size = sizeof check, .report = obx_check_part_report, .arg = &part};
     obx_store_check(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &check);
     int status = obx_oneshot_wait(oneshot, error);
-    if (!status && part.errors)
-        status =
-            obx_error_set(error, OUTBOX_E_SCHEMA, "%s: the tables exist, but cannot be relayed as they are", relay);
+    if (!status && part.status)
+        status = obx_error_set(error, part.status, "%s: the tables exist, but cannot be relayed as they are", relay);
     return status;
 }
 

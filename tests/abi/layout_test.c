@@ -201,6 +201,7 @@ Test(layout, finding)
     AT(outbox_finding, reason, 16);
     AT(outbox_finding, advice, 24);
     AT(outbox_finding, command, 32);
+    AT(outbox_finding, code, 40);
 }
 
 Test(layout, acquire)

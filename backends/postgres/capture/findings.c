@@ -2,7 +2,8 @@
 /*
  * backends/postgres/capture/findings.c - what `outbox check` and `outbox status` say about the capture
  *
- * Each row of the statement is a finding: severity, reason, advice, command. Without capture there are none.
+ * Each row of the statement is a finding: severity (3: SQL_DENIED), reason, advice, command. Without capture there are
+ * none.
  */
 #include "../store.h"
 
@@ -23,7 +24,7 @@ static const char findings_sql[] =
     "NULL FROM v WHERE major < 14 OR (major > 18 AND " PHYSICAL ") "
     "UNION ALL SELECT 2, 'wal_level is minimal: the server sends no log', 'then restart the server', "
     "'ALTER SYSTEM SET wal_level = replica;' WHERE " PHYSICAL " AND current_setting('wal_level') = 'minimal' "
-    "UNION ALL SELECT 2, format('user %s may not read the log', current_user), 'this right shows all data of the "
+    "UNION ALL SELECT 3, format('user %s may not read the log', current_user), 'this right shows all data of the "
     "server', format('ALTER ROLE %I REPLICATION;', current_user) FROM pg_roles WHERE " PHYSICAL " AND rolname = "
     "current_user AND NOT (rolreplication OR rolsuper) "
     "UNION ALL SELECT 0, format('synchronous_standby_names is \"%s\": an event is published when these standbys have "
@@ -49,7 +50,7 @@ static const char findings_sql[] =
     /* the objects that init makes */
     "UNION ALL SELECT 2, format('there is no table %s, which has the position', $3::text), 'run ''outbox init''', NULL "
     "WHERE to_regclass($3::text) IS NULL "
-    "UNION ALL SELECT 2, format('user %s may not read and update table %s', current_user, $3::text), 'as its owner "
+    "UNION ALL SELECT 3, format('user %s may not read and update table %s', current_user, $3::text), 'as its owner "
     "run', "
     "format('GRANT SELECT, UPDATE ON %s TO %I;', $3::text, current_user) WHERE to_regclass($3::text) IS NOT NULL AND "
     "NOT "
@@ -57,7 +58,7 @@ static const char findings_sql[] =
     "UNION ALL SELECT 2, format('there is no function %s', $4::text), 'run ''outbox init''', NULL WHERE "
     "NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace m ON m.oid = p.pronamespace WHERE concat('\"', m.nspname, "
     "'\".\"', p.proname, '\"') = $4::text) "
-    "UNION ALL SELECT 2, format('user %s may not insert into table %s.%s: an event that cannot go now is copied to "
+    "UNION ALL SELECT 3, format('user %s may not insert into table %s.%s: an event that cannot go now is copied to "
     "it', "
     "current_user, m.nspname, c.relname), 'as its owner run', format('GRANT INSERT ON %I.%I TO %I;', m.nspname, "
     "c.relname, current_user) FROM pg_class c JOIN pg_namespace m ON m.oid = c.relnamespace WHERE c.oid = $1::oid AND "

@@ -39,6 +39,7 @@ void sql_check_find(const struct sql_op *op, enum outbox_severity severity, cons
     if (cure) {
         finding.advice = cure->advice;
         finding.command = cure->command.size && !cure->command.failed ? cure->command.data : NULL;
+        finding.code = cure->code;
     }
     check->report(check->arg, &finding);
 }
@@ -67,9 +68,10 @@ void sql_cure_free(struct sql_cure *cure)
 
 bool sql_check_refused(struct sql_op *op, const struct outbox_error *error)
 {
-    sql_check_report(op, OUTBOX_SEVERITY_ERROR,
-                     error->code == OUTBOX_E_NOT_FOUND ? "run 'outbox init'" : "see 'outbox init --print-grants'", "%s",
-                     error->text);
+    bool absent = error->code == OUTBOX_E_NOT_FOUND;
+    const struct sql_cure cure = {.advice = absent ? "run 'outbox init'" : "see 'outbox init --print-grants'",
+                                  .code = error->code};
+    sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure, "%s", error->text);
     return true;
 }
 
@@ -115,8 +117,10 @@ void sql_report_findings(struct sql_op *op)
         if (command.data)
             obx_sql_text_add(&cure.command, command.data, command.size);
         int64_t severity = op->store->driver->number(&row, SEVERITY, OUTBOX_SEVERITY_OK);
+        bool denied = severity == SQL_DENIED;
+        cure.code = denied ? OUTBOX_E_PERMISSION : 0;
         if (copied(reason, sizeof reason, text_at(op, &row, REASON)))
-            sql_check_find(op, (enum outbox_severity)severity, &cure, "%s", reason);
+            sql_check_find(op, denied ? OUTBOX_SEVERITY_ERROR : (enum outbox_severity)severity, &cure, "%s", reason);
         sql_cure_free(&cure);
     }
 }

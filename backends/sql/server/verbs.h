@@ -39,6 +39,7 @@ void sql_report_dead_count(struct sql_op *op);
 struct sql_cure {
     const char *advice; /* may be NULL */
     struct obx_sql_text command;
+    int code; /* the cause of an error; 0: OUTBOX_E_CONFIG */
 };
 struct sql_cure sql_cure(const struct sql_op *op, const char *advice); /* append to its command, then free it */
 void sql_cure_free(struct sql_cure *cure);
@@ -55,8 +56,10 @@ bool sql_check_refused(struct sql_op *op, const struct outbox_error *error);
 /* refused(): there is no dead-letter table, or it may not be written. */
 bool sql_check_no_dead(struct sql_op *op, const struct outbox_error *error);
 /* Findings that every server makes. */
-/* report(): each row of the result is a finding: severity (enum outbox_severity), reason, advice, command; the last two
- * may be null. A statement that makes them names the objects itself, and quotes them for the command. */
+/* report(): each row of the result is a finding: severity (enum outbox_severity, or SQL_DENIED: an error for want of a
+ * permission), reason, advice, command; the last two may be null. A statement that makes them names the objects itself,
+ * and quotes them for the command. */
+enum { SQL_DENIED = OUTBOX_SEVERITY_ERROR + 1 };
 void sql_report_findings(struct sql_op *op);
 void sql_report_removal_findings(struct sql_op *op); /* they concern removals: one is tried later */
 void sql_note_removal_facts(struct sql_op *op);      /* of the same result, without findings */

@@ -172,7 +172,7 @@ add_one order 8
 check "forbidden topic: its key is blocked" within 30 waiting 1
 check "forbidden topic: log has the reason" logged "level=warn .*outbox.event.order.*(authoriz|may not)"
 check "forbidden topic: status --check exits 65" exits_with_match 65 "1 keys are blocked" "$OUTBOX" status --check -c live.yaml
-check "forbidden topic: check names it, and the right" exits_with_match 78 "outbox.event.order.: this user may not describe it: .*; allow this user to describe it and to write to it" "$OUTBOX" check
+check "forbidden topic: check names it, and the right" exits_with_match 77 "outbox.event.order.: this user may not describe it: .*; allow this user to describe it and to write to it" "$OUTBOX" check
 check "forbidden topic: the right is there again" rights --remove --force
 retried_8() { "$OUTBOX" retry orders 8; within 1 waiting 0; }
 check "forbidden topic: retry sends the event" within 60 retried_8

@@ -126,8 +126,8 @@ static void give_back(const struct outbox_host *host, void *block)
 static void print(void *arg, const struct outbox_finding *finding)
 {
     char *text = arg;
-    snprintf(text + strlen(text), 200, "%u|%s|%s|%s|%s\n", finding->severity, finding->subject, finding->reason,
-             finding->advice ? finding->advice : "", finding->command ? finding->command : "");
+    snprintf(text + strlen(text), 200, "%u|%s|%s|%s|%s|%d\n", finding->severity, finding->subject, finding->reason,
+             finding->advice ? finding->advice : "", finding->command ? finding->command : "", finding->code);
 }
 
 Test(plugin_util, findings_are_reported_in_their_order)
@@ -141,16 +141,27 @@ Test(plugin_util, findings_are_reported_in_their_order)
     has_memory = true;
     outbox_findings_about(&findings, "topic %d", 1);
     outbox_find_command(outbox_find(&findings, OUTBOX_SEVERITY_ERROR, "make it", "no %s", "topic"), "make %d", 1);
+    outbox_find_code(findings.last, OUTBOX_E_PERMISSION);
     outbox_findings_about(&findings, "topic %d", 2);
     outbox_find_command(outbox_find(&findings, OUTBOX_SEVERITY_OK, NULL, "fine"), "%s", large);
     has_memory = false;
     outbox_find_command(outbox_find(&findings, OUTBOX_SEVERITY_OK, NULL, "dropped"), "nothing");
+    outbox_find_code(NULL, OUTBOX_E_PERMISSION);
     outbox_findings_report(&findings, &check);
-    cr_assert_str_eq(text, "2|topic 1|no topic|make it|make 1\n0|topic 2|fine||\n");
+    cr_assert_str_eq(text, "2|topic 1|no topic|make it|make 1|-10\n0|topic 2|fine|||0\n");
     has_memory = true;
     outbox_find(&findings, OUTBOX_SEVERITY_OK, NULL, "of a check that was canceled");
     outbox_findings_report(&findings, NULL);
     cr_assert_eq(blocks, 0);
+}
+
+Test(plugin_util, failure_of_a_check_keeps_its_cause)
+{
+    char text[600] = "";
+    const struct outbox_check check = {.struct_size = sizeof check, .report = print, .arg = text};
+    const struct outbox_error error = {.code = OUTBOX_E_NOT_CONNECTED, .text = "connect: refused"};
+    outbox_report_failure(&check, "url", &error, NULL);
+    cr_assert_str_eq(text, "2|url|connect: refused|||-4\n");
 }
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
