@@ -157,7 +157,7 @@ static void on_again(struct obx_claimer *claimer, const struct outbox_error *err
 {
     struct obx_relay_context *context = &claimer->stages->context;
     claimer->claim_at = obx_failures_add(&claimer->failures, context, AGAIN_MIN_MS, AGAIN_MAX_MS);
-    if (!obx_failures_log_due(&claimer->failures, context, LOG_AFTER_NS))
+    if (!obx_failures_log_due(&claimer->failures, context, LOG_AFTER_NS, error->text))
         return;
     obx_trouble_show(context, "store", error->text);
     OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,

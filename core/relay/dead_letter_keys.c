@@ -28,7 +28,7 @@ static void on_keys_again(struct obx_dead_letters *letters, const struct outbox_
     uint64_t again_at = obx_failures_add(&letters->keys_failures, context, AGAIN_MIN_MS, AGAIN_MAX_MS);
     letters->read_keys_at = OBX_MAX(again_at, letters->keys_known ? context->now + READ_KEYS_NS : 0);
     letters->keys_known = letters->keys_known || error->code == OUTBOX_E_NOT_FOUND;
-    if (!obx_failures_log_due(&letters->keys_failures, context, 0))
+    if (!obx_failures_log_due(&letters->keys_failures, context, 0, error->text))
         return;
     obx_trouble_show(context, "store", error->text);
     OBX_RELAY_LOG(context, OUTBOX_LOG_WARN, "store: %s; %s", error->text,

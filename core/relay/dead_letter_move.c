@@ -26,7 +26,7 @@ static void log_failure(struct obx_dead_letters *letters, struct obx_failures *f
 {
     struct obx_relay_context *context = &letters->stages->context;
     snprintf(letters->why, sizeof letters->why, "%s", why);
-    if (!obx_failures_log_due(failures, context, LOG_AFTER_NS))
+    if (!obx_failures_log_due(failures, context, LOG_AFTER_NS, why))
         return;
     obx_trouble_show(context, "store", why);
     OBX_RELAY_LOG(context, OUTBOX_LOG_WARN, "store: %s; %u rejected events wait to become dead letters", why,

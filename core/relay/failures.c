@@ -32,11 +32,12 @@ uint64_t obx_failures_add(struct obx_failures *failures, struct obx_relay_contex
     return context->now + obx_backoff_operation(context->loop, failures->count, min_ms, max_ms);
 }
 
-bool obx_failures_log_due(struct obx_failures *failures, const struct obx_relay_context *context, uint64_t quiet_ns)
+bool obx_failures_log_due(struct obx_failures *failures, const struct obx_relay_context *context, uint64_t quiet_ns,
+                          const char *text)
 {
-    if (context->now - failures->since < quiet_ns || context->now < failures->log_at)
+    if (context->now - failures->since < quiet_ns ||
+        !obx_causes_log_due(&failures->causes, text, context->now, OBX_LOG_EVERY_NS))
         return false;
-    failures->log_at = context->now + OBX_LOG_EVERY_NS;
     failures->logged = true;
     return true;
 }

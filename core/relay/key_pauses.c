@@ -23,11 +23,7 @@ bool obx_is_not_event_fault(int code)
 static bool warns_of_cause(struct obx_keys *keys, const struct obx_key *key, uint64_t now)
 {
     uint64_t pause = key->failures == 1 ? OBX_LOG_EVERY_NS : CAUSE_REMIND_NS;
-    if (keys->warned_code == key->failed_code && now - keys->warned_at < pause)
-        return false;
-    keys->warned_code = key->failed_code;
-    keys->warned_at = now;
-    return true;
+    return obx_causes_log_due(&keys->causes, obx_key_last_failure(key)->reason, now, pause);
 }
 
 static enum outbox_log_level level_of(const struct obx_stages *stages, const struct obx_key *key)

@@ -19,6 +19,7 @@
 
 #include "base/list.h"
 #include "loop/heap.h"
+#include "relay/causes.h"
 #include "relay/position.h"
 
 #define HASH_NONFATAL_OOM 1
@@ -68,8 +69,7 @@ struct obx_keys {
     uint64_t events; /* of all keys */
     uint64_t exhausted_events;
     uint32_t last_failures;
-    int warned_code; /* of the last warning about a cause that is not an event's: key_pauses.c */
-    uint64_t warned_at;
+    struct obx_causes causes; /* of warnings about causes that are not an event's: key_pauses.c */
 };
 
 void obx_keys_init(struct obx_keys *keys);

@@ -7,13 +7,12 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "relay/backoff.h"
+#include "relay/causes.h"
 #include "relay/failures.h"
 
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 10000
 #define STOP_AGAIN_NS (10 * OBX_MS)
-
-enum { CODES = 32 }; /* error codes, by number */
 
 struct obx_link {
     struct obx_relay_context *context;
@@ -32,7 +31,7 @@ struct obx_link {
     uint64_t broken_since;    /* the outage */
     uint32_t outage_failures; /* of it */
     bool logged;              /* a line has announced the outage */
-    uint64_t logged_at[CODES];
+    struct obx_causes causes;
     void (*wake)(void *arg);
     void *wake_arg;
     struct outbox_error error;
@@ -281,27 +280,32 @@ void obx_link_works(struct obx_link *link, unsigned works)
 }
 
 /* At most one line a minute for each cause; within one outage after a minute, then every 10 minutes. */
-static bool is_log_due(struct obx_link *link, int code)
+static bool is_log_due(struct obx_link *link, const char *text)
 {
-    uint64_t now = link->context->now + 1, *logged_at = &link->logged_at[-code & (CODES - 1)];
-    uint64_t last = OBX_MAX(*logged_at, link->broken_since + 1) - 1;
-    uint64_t due =
-        link->logged ? obx_next_reminder(link->broken_since, last, OBX_REMIND_OUTAGE) : *logged_at + OBX_LOG_EVERY_NS;
-    if (*logged_at && now < due)
+    uint64_t now = link->context->now, due = 0;
+    struct obx_cause *cause = obx_causes_get(&link->causes, text, now);
+    if (!cause)
         return false;
-    *logged_at = now;
+    if (cause->logged)
+        due = link->logged ? obx_next_reminder(link->broken_since, OBX_MAX(cause->logged_at, link->broken_since),
+                                               OBX_REMIND_OUTAGE)
+                           : cause->logged_at + OBX_LOG_EVERY_NS;
+    if (now < due)
+        return false;
+    obx_cause_note(cause, now);
     return true;
 }
 
 static void log_failure(struct obx_link *link, const struct outbox_error *error)
 {
-    bool due = is_log_due(link, error->code);
+    const char *text = error->text[0] ? error->text : obx_error_text(error->code);
+    bool due = is_log_due(link, text);
     char lasts[80] = "";
     if (link->logged)
         snprintf(lasts, sizeof lasts, "; %u failures in %s", link->outage_failures,
                  obx_duration(link->context->now - link->broken_since).text);
     OBX_RELAY_LOG(link->context, due ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG, "%s: %s; trying again until it works%s",
-                  link->name, error->text[0] ? error->text : obx_error_text(error->code), lasts);
+                  link->name, text, lasts);
     link->logged = link->logged || due;
     link->error = *error;
     obx_trouble_begin(link->context, link->trouble);

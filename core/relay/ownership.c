@@ -239,7 +239,8 @@ static void on_renew_again(struct obx_ownership *ownership, const struct outbox_
 {
     struct obx_relay_context *context = &ownership->stages->context;
     obx_failures_add(&ownership->renew_failures, context, RENEW_AGAIN_MS, RENEW_AGAIN_MS);
-    if (ownership->renew_failures.count > 1 && obx_failures_log_due(&ownership->renew_failures, context, 0))
+    if (ownership->renew_failures.count > 1 &&
+        obx_failures_log_due(&ownership->renew_failures, context, 0, error->text))
         /* not covered: two renewals that fail in a row, on a real server */
         OBX_RELAY_LOG(context, OUTBOX_LOG_WARN, "store: %s; a standby takes over if that lasts", error->text);
 }

@@ -90,7 +90,7 @@ static void on_again(struct obx_spool *spool, const struct outbox_error *error)
 {
     struct obx_relay_context *context = &spool->stages->context;
     spool->copy_at = obx_failures_add(&spool->failures, context, AGAIN_MIN_MS, AGAIN_MAX_MS);
-    if (!obx_failures_log_due(&spool->failures, context, LOG_AFTER_NS))
+    if (!obx_failures_log_due(&spool->failures, context, LOG_AFTER_NS, error->text))
         return;
     obx_trouble_show(context, "store", error->text);
     OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,

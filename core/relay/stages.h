@@ -5,6 +5,7 @@
  * A stage is an opaque structure of its own file. Other files call its functions; none sees its fields. A file calls
  * only files that stand above it in this list, so there is no circle (tests/unit/relay/layers checks it):
  *
+ *   causes          which causes of failures the log has, and since when
  *   skips           events that an operator wants out of the way
  *   timings         histograms of durations
  *   context         time, ticks, settings, counters

@@ -30,7 +30,9 @@ bool fixture_fails(void *self, outbox_op_t op, enum fixture_op kind)
     if (!the_fixture->fail[kind].count)
         return false;
     the_fixture->fail[kind].count--;
-    struct outbox_error error = {.code = the_fixture->fail[kind].code, .text = "simulated"};
+    struct outbox_error error = {.code = the_fixture->fail[kind].code};
+    snprintf(error.text, sizeof error.text, "%s",
+             the_fixture->fail[kind].text ? the_fixture->fail[kind].text : "simulated");
     instance->host->op_done(instance->host, op, &error);
     return true;
 }

@@ -121,6 +121,7 @@ struct fixture {
     struct {
         uint32_t count;
         int code;
+        const char *text; /* NULL: "simulated" */
     } fail[FIXTURE_OPS];
     uint32_t calls[FIXTURE_OPS];
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fixture.h"
+#include "relay/causes.h"
 #include "relay/failures.h"
 
 #define MINUTE_MS 60000u
@@ -82,9 +83,8 @@ static uint32_t two_causes(struct fixture *fixture, const struct outbox_message 
 {
     (void)fixture;
     (void)message;
-    bool even = flips++ % 2 == 0;
-    *error =
-        (struct outbox_error){.code = even ? OUTBOX_E_TIMEOUT : OUTBOX_E_NOT_CONNECTED, .text = "one of two causes"};
+    *error = (struct outbox_error){.code = OUTBOX_E_NOT_CONNECTED};
+    snprintf(error->text, sizeof error->text, "one of two causes: %s", flips++ % 2 ? "left" : "right");
     return OUTBOX_NOT_CONNECTED;
 }
 
@@ -96,8 +96,108 @@ Test(outage_log, causes_that_alternate_are_one_line_each_and_reminder)
     fixture_start(fixture);
     fixture_run_for(fixture, 5 * MINUTE_MS);
     cr_assert_gt(flips, 10);
-    cr_expect_eq(count(fixture->logged, "broker: one of two causes; trying again"), 2 + 2, "%s", fixture->logged);
+    cr_expect_eq(count(fixture->logged, "broker: one of two causes: "), 2 + 2, "%s", fixture->logged);
     fixture_free(fixture);
+}
+
+static void fail_with(struct fixture *fixture, enum fixture_op op, int code, const char *text)
+{
+    fixture->fail[op].count = 2;
+    fixture->fail[op].code = code;
+    fixture->fail[op].text = text;
+}
+
+/* The connection ends, and the next starts fail. */
+static void outage(struct fixture *fixture, const char *text)
+{
+    fail_with(fixture, FIXTURE_CLAIM, OUTBOX_E_NOT_CONNECTED, "the connection ended");
+    fail_with(fixture, FIXTURE_START, OUTBOX_E_PERMISSION, text);
+    fixture_insert(fixture, "k", "next");
+    cr_assert(fixture_run(fixture, fixture_empty, 10000));
+}
+
+Test(outage_log, another_cause_with_the_same_code_is_logged_within_the_minute)
+{
+    struct fixture *fixture = fixture_filled("poll_interval_max: 100ms\n", 10, 1);
+    fixture_start(fixture);
+    outage(fixture, "permission denied for table outbox");
+    outage(fixture, "password authentication failed, process 4711");
+    outage(fixture, "password authentication failed, process 815");
+    cr_expect_eq(count(fixture->logged, "store: permission denied for table outbox; "), 1, "%s", fixture->logged);
+    cr_expect_eq(count(fixture->logged, "store: password authentication failed, process "), 1, "%s", fixture->logged);
+    cr_expect_eq(count(fixture->logged, "store: the connection ended; "), 1, "%s", fixture->logged);
+    fixture_free(fixture);
+}
+
+/* The same operation, on one connection. */
+static void cannot(struct fixture *fixture, enum fixture_op op, const char *text)
+{
+    fail_with(fixture, op, OUTBOX_E_PERMISSION, text);
+    fixture->fail[op].count = UINT32_MAX;
+    fixture_insert(fixture, "k", "more");
+    fixture_run_for(fixture, 20000);
+    fixture->fail[op].count = 0;
+    cr_assert(fixture_run(fixture, fixture_empty, 10000));
+}
+
+Test(outage_log, another_cause_of_a_failing_operation_is_logged_within_the_minute)
+{
+    static const enum fixture_op operations[] = {FIXTURE_CLAIM, FIXTURE_SETTLE};
+    for (size_t i = 0; i < OBX_COUNT(operations); i++) {
+        struct fixture *fixture = fixture_filled("poll_interval_max: 100ms\n", 10, 1);
+        fixture_start(fixture);
+        cannot(fixture, operations[i], "permission denied for table outbox");
+        cannot(fixture, operations[i], "the table is read-only");
+        cannot(fixture, operations[i], "the table is read-only");
+        cr_expect_eq(count(fixture->logged, "store: permission denied for table outbox; "), 1, "%s", fixture->logged);
+        cr_expect_eq(count(fixture->logged, "store: the table is read-only; "), 1, "%s", fixture->logged);
+        fixture_free(fixture);
+    }
+}
+
+static uint32_t missing_topic(struct fixture *fixture, const struct outbox_message *message, struct outbox_error *error)
+{
+    bool first = ((const char *)message->key.data)[1] == '0';
+    (void)fixture;
+    *error = (struct outbox_error){.code = OUTBOX_E_NOT_FOUND};
+    snprintf(error->text, sizeof error->text, "there is no topic %s", first ? "red" : "blue");
+    return OUTBOX_RETRY;
+}
+
+/* Of each cause the first key is a warning. */
+Test(outage_log, each_missing_topic_is_logged_once_for_all_its_keys)
+{
+    struct fixture *fixture = fixture_filled("", 30, 3);
+    fixture->outcome = missing_topic;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 30000);
+    cr_expect_eq(count(fixture->logged, "there is no topic red"), 1, "%s", fixture->logged);
+    cr_expect_eq(count(fixture->logged, "there is no topic blue"), 1, "%s", fixture->logged);
+    fixture_free(fixture);
+}
+
+Test(outage_log, cause_is_made_of_words_and_not_of_numbers)
+{
+    static const char *const same[] = {"lock held by process 17 at 0/3A7C1", "lock  held by process 4711 at 1/0",
+                                       "lock held by 7f3c0a12-5b90-4e77-8123-45d0918b6c21 process at"};
+    static const char *const others[] = {"lock held by process of table", "", "orders-v1", "orders-v2", "gesperrt für"};
+    struct obx_causes causes = {0};
+    for (size_t i = 0; i < OBX_COUNT(same); i++)
+        cr_expect_eq(obx_causes_log_due(&causes, same[i], i, OBX_LOG_EVERY_NS), i == 0, "%s", same[i]);
+    for (size_t i = 0; i < OBX_COUNT(others); i++)
+        cr_expect(obx_causes_log_due(&causes, others[i], 0, OBX_LOG_EVERY_NS), "%s", others[i]);
+    cr_expect(obx_causes_log_due(&causes, same[1], OBX_LOG_EVERY_NS, OBX_LOG_EVERY_NS));
+}
+
+Test(outage_log, texts_that_never_repeat_are_eight_lines_a_minute)
+{
+    struct obx_causes causes = {0};
+    unsigned logged = 0;
+    for (unsigned i = 0; i < 26 * 26; i++) {
+        const char text[] = {(char)('a' + i / 26), (char)('a' + i % 26), '\0'};
+        logged += obx_causes_log_due(&causes, text, 3 * OBX_LOG_EVERY_NS * i / (26 * 26), OBX_LOG_EVERY_NS);
+    }
+    cr_expect_eq(logged, 3 * OBX_CAUSES);
 }
 
 Test(outage_log, broker_that_sends_no_outcome_is_remembered)
