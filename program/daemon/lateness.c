@@ -14,7 +14,9 @@ static uint64_t age_of(const struct obx_lateness *lateness, const struct obx_lat
 bool obx_lateness_note(struct obx_lateness *lateness, const struct obx_lateness_facts *facts)
 {
     uint64_t age = age_of(lateness, facts);
-    bool late = facts->limit_ns && age > facts->limit_ns, was_late = lateness->since_ns;
+    bool over = facts->limit_ns && age > facts->limit_ns, was_late = lateness->since_ns;
+    bool late = over && lateness->over;
+    lateness->over = over;
     lateness->settled = facts->settled;
     lateness->age_ns = late ? age : 0;
     if (late && !was_late) {

@@ -250,7 +250,7 @@ check "SIGINT exits 0" ends "$service" 0
 
 # ---- late events: the broker takes an event of years ago, and keeps it for some seconds ----
 : >.log
-sed 's/broker: {.*/broker: { plugin: delay, calls: publish, before: 12s, wraps: { plugin: file, path: events.ndjson } }/; s/listen: /late: 1h, listen: /' outbox.yaml >late.yaml
+sed 's/broker: {.*/broker: { plugin: delay, calls: publish, before: 18s, wraps: { plugin: file, path: events.ndjson } }/; s/listen: /late: 1h, listen: /' outbox.yaml >late.yaml
 start "$OUTBOX" run -c late.yaml; service=$pid
 check "service with service.late becomes ready" within 20 get_code /readyz 200
 sqlite shop.db "INSERT INTO outbox (aggregatetype, aggregateid, type, payload, created_at) VALUES ('order', '8', 'placed', 'old', '2020-01-31')"

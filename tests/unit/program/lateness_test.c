@@ -14,6 +14,8 @@ static struct obx_lateness late_one(void)
     struct obx_lateness late = {0};
     struct obx_lateness_facts facts = fine;
     facts.oldest_ns = 61ull * SECOND;
+    cr_assert_not(obx_lateness_note(&late, &facts), "the event may pass");
+    cr_assert_eq(late.since_ns, 0);
     cr_assert(obx_lateness_note(&late, &facts));
     cr_assert_eq(late.since_ns, facts.now_ns);
     cr_assert_eq(late.since_us, 5);
@@ -38,6 +40,17 @@ Test(lateness, old_event_in_flight_makes_a_relay_late_until_none_is)
     cr_assert_not(obx_lateness_note(&late, &facts));
 }
 
+Test(lateness, old_events_that_pass_make_no_relay_late)
+{
+    struct obx_lateness late = {0};
+    struct obx_lateness_facts facts = fine;
+    for (int i = 0; i < 10; i++) {
+        facts.oldest_ns = i % 2 ? 0 : 300ull * SECOND;
+        cr_expect_not(obx_lateness_note(&late, &facts));
+    }
+    cr_assert_eq(late.since_ns, 0);
+}
+
 Test(lateness, events_that_nothing_takes_make_a_relay_late)
 {
     struct obx_lateness late = {0};
@@ -47,6 +60,7 @@ Test(lateness, events_that_nothing_takes_make_a_relay_late)
     facts.in_flight = 0;
     facts.settled++;
     cr_assert_not(obx_lateness_note(&late, &facts), "some were removed");
+    cr_assert_not(obx_lateness_note(&late, &facts), "some may be removed before the next note");
     cr_assert(obx_lateness_note(&late, &facts));
     cr_assert_eq(late.age_ns, facts.behind_ns);
 }
