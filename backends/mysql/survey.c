@@ -52,23 +52,26 @@ static void append_name(const struct outbox_surveyed *outbox, const char *proces
 
 /* ---- locks ------------------------------------------------------------------------------------------------------- */
 
-static void append_owner_of(const struct sql_store *store, struct obx_sql_text *sql, const char *row)
+/* The tables of a UNION may differ in their collations. */
+#define OWNER_TEXT "CONVERT(owner USING utf8mb4) COLLATE utf8mb4_bin"
+
+static void append_of(const struct sql_store *store, struct obx_sql_text *sql, const char *value, const char *row)
 {
-    /* the tables of a UNION may differ in their collations */
-    obx_sql_text_puts(sql, ", (SELECT CONVERT(owner USING utf8mb4) COLLATE utf8mb4_bin FROM ");
+    obx_sql_text_format(sql, ", (SELECT %s FROM ", value);
     mys_append_relay(store, sql);
     obx_sql_text_puts(sql, row);
 }
 
-enum { OWNER_SESSION, OURS, WISH_SESSION, OWNER, WISHER };
+enum { OWNER_SESSION, OURS, WISH_SESSION, OWNER, SINCE_S, WISHER };
 static void append_locks(const struct outbox_surveyed *outbox, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "SELECT IS_USED_LOCK(");
     mys_append_lock(outbox->store, sql);
     append_wish(outbox->store, sql, "), COALESCE(IS_USED_LOCK(", ") = CONNECTION_ID(), 0)");
     append_wish(outbox->store, sql, ", IS_USED_LOCK(", ")");
-    append_owner_of(outbox->store, sql, " WHERE id = 1)");
-    append_owner_of(outbox->store, sql, " WHERE id = 2 AND epoch = ");
+    append_of(outbox->store, sql, OWNER_TEXT, " WHERE id = 1)");
+    append_of(outbox->store, sql, "CAST(UNIX_TIMESTAMP(since) AS UNSIGNED)", " WHERE id = 1)");
+    append_of(outbox->store, sql, OWNER_TEXT, " WHERE id = 2 AND epoch = ");
     append_wish(outbox->store, sql, "IS_USED_LOCK(", "))");
 }
 
@@ -101,8 +104,10 @@ static bool put_outboxes(struct sql_request *request)
 static void report(struct mys_row *row, struct outbox_surveyed *outbox)
 {
     outbox->owner_session = (uint64_t)mys_integer_of(row, OWNER_SESSION, 0);
-    if (outbox->owner_session)
+    if (outbox->owner_session) {
         mys_copy(outbox->owner, sizeof outbox->owner, mys_text_of(row, OWNER));
+        outbox->since_s = (uint32_t)mys_integer_of(row, SINCE_S, 0);
+    }
     outbox->wisher_session = (uint64_t)mys_integer_of(row, WISH_SESSION, 0);
     if (outbox->wisher_session)
         mys_copy(outbox->wisher, sizeof outbox->wisher, mys_text_of(row, WISHER));

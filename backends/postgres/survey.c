@@ -12,7 +12,7 @@
 
 enum { WISH_CLASS = 0x6f627769 }; /* "obwi" */
 
-enum { OWNER, SILENT, WISHER, OURS, TAKEN };
+enum { OWNER, SILENT, WISHER, OURS, TAKEN, SINCE_S };
 /* With the OIDs that put_oids() has found. */
 static const char head[] = "WITH outboxes AS MATERIALIZED (SELECT n, (current_setting('outbox.survey')::oid[])[n] AS "
                            "oid, lease, wish FROM (VALUES ";
@@ -27,17 +27,21 @@ static const char tail_format[] =
     "FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted AND "
     "l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.classid IN "
     "(%d, %d)), "
+    /* as PG_OWNED_SINCE, of all owners at once */
+    "times AS MATERIALIZED (SELECT pid, classid AS oid, min(objid::int8) AS since FROM pg_locks WHERE locktype = "
+    "'advisory' AND granted AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = "
+    "current_database()) GROUP BY pid, classid), "
     "seen AS MATERIALIZED (SELECT b.n, b.wish, ((b.oid::int8 + 2147483648) %% 4294967296 - 2147483648)::int4 AS key, "
     "coalesce(o.name, '') AS owner, "
     "coalesce(o.silent > b.lease AND NOT o.waits, false) AS silent, coalesce(w.name, '') AS wisher, "
     "coalesce(w.pid = pg_backend_pid(), false) AS ours, w.pid AS pid, coalesce(w.silent > b.lease AND w.may_end, "
-    "false) AS hung "
+    "false) AS hung, coalesce(t.since, 0) AS since "
     "FROM outboxes b LEFT JOIN locks o ON o.oid = b.oid AND o.class = %d LEFT JOIN locks w ON w.oid = b.oid AND "
-    "w.class = %d) "
+    "w.class = %d LEFT JOIN times t ON t.pid = o.pid AND t.oid = o.oid) "
     "SELECT owner, silent, wisher, ours, "
     "CASE WHEN wish AND wisher = '' THEN coalesce(pg_try_advisory_lock(%d, key), false) "
     "WHEN ours AND NOT wish THEN NOT pg_advisory_unlock(%d, key) "
-    "WHEN hung AND NOT ours THEN NOT pg_terminate_backend(pid) AND ours ELSE ours END FROM seen ORDER BY n";
+    "WHEN hung AND NOT ours THEN NOT pg_terminate_backend(pid) AND ours ELSE ours END, since FROM seen ORDER BY n";
 
 /* By the role's own path, so with qualified operators and functions. to_regclass() fails in a schema without the right
  * USAGE; the catalogs can be read without rights. */
@@ -94,6 +98,7 @@ static void report(const PGresult *result, int row, struct outbox_surveyed *outb
     outbox->result = (*pg_text(result, row, OWNER) ? OUTBOX_SURVEYED_OWNED : 0) |
                      (pg_integer(result, row, SILENT, 0) ? OUTBOX_SURVEYED_SILENT : 0) |
                      (ours || others ? OUTBOX_SURVEYED_WISHED : 0) | (ours ? OUTBOX_SURVEYED_OURS : 0);
+    outbox->since_s = (uint32_t)pg_integer(result, row, SINCE_S, 0);
 }
 
 static void surveyed(struct sql_request *request, const struct outbox_error *error)
@@ -101,7 +106,7 @@ static void surveyed(struct sql_request *request, const struct outbox_error *err
     struct sql_op *op = request->arg;
     const struct outbox_survey *survey = sql_survey_of(op);
     struct outbox_error verdict = *error;
-    if (!verdict.code && !pg_has_shape(op->result, (int)survey->count, (int)survey->count, "tbtbb"))
+    if (!verdict.code && !pg_has_shape(op->result, (int)survey->count, (int)survey->count, "tbtbb8"))
         sql_bad_shape(&verdict, request->what);
     for (uint32_t i = 0; !verdict.code && i < survey->count; i++)
         report(op->result, (int)i, &survey->outboxes[i]);

@@ -271,8 +271,8 @@ struct outbox_surveyed {
         *store; /* which outbox: `self` of a store of the same plugin, not necessarily started, whose options that
                    identify it are equal, but for `table` and `database`; borrowed until the survey completes */
     /* out */
-    uint32_t result; /* OUTBOX_SURVEYED_* */
-    uint32_t reserved;
+    uint32_t result;  /* OUTBOX_SURVEYED_* */
+    uint32_t since_s; /* when that ownership began, seconds since 1970 by the server's clock; 0: unknown */
     uint64_t owner_session, wisher_session; /* as their server numbers sessions; 0: unknown */
     char owner[96]; /* "RELAY on HOST, process PID", perhaps with more at the end; "": nobody, or unknown */
     char wisher[96];

@@ -23,7 +23,8 @@ struct item {
     struct obx_surveyor *surveyor;
     uint32_t index; /* in its surveys */
     struct obx_balance_relay relay;
-    char owner[96], wisher[96]; /* of the last survey, for people */
+    char owner[96], wisher[96]; /* of the last survey, for people, like the next: */
+    uint32_t since_s;           /* when that ownership began, since 1970; 0: unknown */
     struct outbox_error failure;
 };
 
@@ -78,6 +79,7 @@ static void read_survey(struct item *item, const struct outbox_error *error)
         return;
     obx_view_text(item->owner, sizeof item->owner, outbox->owner);
     obx_view_text(item->wisher, sizeof item->wisher, outbox->wisher);
+    item->since_s = outbox->since_s;
     relay->owned = outbox->result & OUTBOX_SURVEYED_OWNED;
     relay->silent = outbox->result & OUTBOX_SURVEYED_SILENT;
     relay->wished = outbox->result & OUTBOX_SURVEYED_WISHED;
@@ -156,6 +158,7 @@ static void show(const struct obx_balancer *balancer, const struct item *item)
         return;
     entry->elsewhere = (struct obx_entry_elsewhere){.balanced = true, .known = item->relay.known};
     entry->elsewhere.failure = item->failure;
+    entry->elsewhere.since_s = item->since_s;
     memcpy(entry->elsewhere.owner, item->owner, sizeof item->owner);
 }
 

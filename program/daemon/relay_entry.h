@@ -49,6 +49,7 @@ struct obx_entry_elsewhere {
     bool balanced;               /* the balancer starts it */
     bool known;                  /* the last survey of its database succeeded */
     char owner[96];              /* for people; "": nobody, or unknown */
+    uint32_t since_s;            /* when that ownership began, since 1970; 0: unknown */
     struct outbox_error failure; /* of the last survey; code 0: none */
 };
 

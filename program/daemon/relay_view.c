@@ -119,7 +119,7 @@ static void fill_elsewhere(struct obx_relay_view *view, const struct obx_relay_e
         return;
     view->stats.state = elsewhere->known && elsewhere->owner[0] ? OUTBOX_STATE_STANDBY : OUTBOX_STATE_CONNECTING;
     obx_view_text(view->owner, sizeof view->owner, elsewhere->owner);
-    view->owned_since_ns = 0; /* no survey reads it */
+    view->owned_since_ns = elsewhere->since_s * UINT64_C(1000000000);
     obx_view_text(view->stats.last_error, sizeof view->stats.last_error, elsewhere->failure.text);
     obx_relay_view_process(view->owner, view->process, sizeof view->process);
 }

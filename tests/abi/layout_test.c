@@ -398,6 +398,7 @@ Test(layout, survey)
     AT(outbox_surveyed, lease_ms, 4);
     AT(outbox_surveyed, store, 8);
     AT(outbox_surveyed, result, 16);
+    AT(outbox_surveyed, since_s, 20);
     AT(outbox_surveyed, owner_session, 24);
     AT(outbox_surveyed, wisher_session, 32);
     AT(outbox_surveyed, owner, 40);

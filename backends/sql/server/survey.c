@@ -14,7 +14,7 @@ void sql_survey(void *self, outbox_op_t id, struct outbox_survey *survey)
     op->out = survey;
     for (uint32_t i = 0; i < survey->count; i++) {
         struct outbox_surveyed *outbox = &survey->outboxes[i];
-        outbox->result = 0;
+        outbox->result = outbox->since_s = 0;
         outbox->owner[0] = outbox->wisher[0] = '\0';
     }
     op->store->driver->survey(op);

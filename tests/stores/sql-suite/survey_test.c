@@ -8,6 +8,7 @@
 #undef _FORTIFY_SOURCE /* it defines gethostname() */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <outbox/plugin_util.h>
@@ -126,6 +127,13 @@ static void expect(const struct survey_fixture *t, uint32_t outbox, uint32_t res
                  result);
 }
 
+/* The server runs on this machine. */
+static void expect_time(const struct survey_fixture *t, uint32_t outbox)
+{
+    time_t age = time(NULL) - (time_t)t->outboxes[outbox].since_s;
+    cr_expect(age >= -2 && age < 600, "owned since %u", t->outboxes[outbox].since_s);
+}
+
 static void expect_me(const char *name)
 {
     char me[96];
@@ -156,6 +164,7 @@ Test(survey, owner_and_wisher_are_named)
     survey(&t, 0);
     expect(&t, 0, OWNED | OURS);
     expect_me(t.outboxes[0].owner);
+    expect_time(&t, 0);
     set_wish(&t, 0, false);
     survey(&t, 1);
     expect(&t, 0, OWNED | WISHED);
