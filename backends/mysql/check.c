@@ -272,6 +272,7 @@ const struct sql_probe mys_table_probes[] = {
     {"search for other tables", mys_put_other_tables, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"read events", put_select, NULL, NULL, sql_check_refused},
     {"delete events", put_delete, NULL, NULL, no_delete},
+    {"search for deletes by others", mys_put_foreign_deletes, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"own the outbox", put_relay, NULL, NULL, sql_check_refused},
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 3},
     {"inspect the dead-letter table", put_dead, NULL, NULL, sql_check_no_dead},

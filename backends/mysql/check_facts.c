@@ -52,7 +52,8 @@ bool mys_put_locked(struct sql_request *request)
     return true;
 }
 
-/* Rows that others lock are left out, not waited for. */
+/* Rows that others lock are left out, not waited for. While another session owns the outbox nothing is deleted: the
+ * server counts deletes that were undone, and the owner reports by itself what it cannot remove. */
 bool mys_put_removal_trial(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
@@ -60,8 +61,11 @@ bool mys_put_removal_trial(struct sql_request *request)
     obx_sql_text_format(request->sql, "START TRANSACTION; DELETE o FROM (SELECT %n AS id FROM %n.%n", id, schema, name);
     sql_append_trial_rows(sql_op_of(request), request->sql);
     obx_sql_text_format(request->sql,
-                        " FOR UPDATE SKIP LOCKED) first_rows STRAIGHT_JOIN %n.%n o ON o.%n = first_rows.id; ROLLBACK",
+                        " FOR UPDATE SKIP LOCKED) first_rows STRAIGHT_JOIN %n.%n o ON o.%n = first_rows.id AND "
+                        "IFNULL(IS_USED_LOCK(",
                         schema, name, id);
+    mys_append_lock(store, request->sql);
+    obx_sql_text_puts(request->sql, "), CONNECTION_ID()) = CONNECTION_ID(); ROLLBACK");
     return true;
 }
 
@@ -70,6 +74,22 @@ const char *mys_removal_refusal(const struct outbox_error *error)
 {
     enum { SYNTAX_ERROR = 1064 };
     return !error->code || error->native == SYNTAX_ERROR ? NULL : error->text;
+}
+
+/* ---- deletes by others ------------------------------------------------------------------------------------------- */
+
+bool mys_put_foreign_deletes(struct sql_request *request)
+{
+    const struct sql_store *store = request->store;
+    obx_sql_text_format(request->sql,
+                        "SELECT 1, CONCAT('something else than the relay deletes rows of table ', %l, '.', %l, ': "
+                        "events that it deletes before the relay reads them are never published; the log of the relay "
+                        "has the number of rows; " SQL_FOREIGN_DELETES_CAUSES "'), '" SQL_FOREIGN_DELETES_ADVICE
+                        "', NULL FROM DUAL WHERE IS_USED_LOCK(",
+                        store->table.schema, store->outbox.name);
+    mys_append_found(store, request->sql);
+    obx_sql_text_puts(request->sql, ") IS NOT NULL");
+    return true;
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------------- */

@@ -5,9 +5,10 @@
 
 #include "store.h"
 
-bool mys_put_acts(struct sql_request *request);         /* triggers, foreign keys */
-bool mys_put_locked(struct sql_request *request);       /* rows that another session has locked */
-bool mys_put_charsets(struct sql_request *request);     /* of columns that cannot hold every text */
-bool mys_put_other_tables(struct sql_request *request); /* that might be meant */
+bool mys_put_acts(struct sql_request *request);            /* triggers, foreign keys */
+bool mys_put_locked(struct sql_request *request);          /* rows that another session has locked */
+bool mys_put_foreign_deletes(struct sql_request *request); /* found by the owner */
+bool mys_put_charsets(struct sql_request *request);        /* of columns that cannot hold every text */
+bool mys_put_other_tables(struct sql_request *request);    /* that might be meant */
 
 #endif

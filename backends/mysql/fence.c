@@ -131,6 +131,12 @@ bool mys_send_again(const struct sql_request *request, const struct outbox_error
     return true;
 }
 
+/* A dead letter is copied by one statement, and deleted by the next. */
+static bool is_delete(const struct sql_request *request)
+{
+    return request->index > FENCE && (request->put != mys_put_dead_letters || (request->index - FENCE) % 2 == 0);
+}
+
 /* Without the row of the relay table nothing distinguishes this owner from another: the ownership ends. */
 void mys_removal_result(struct sql_request *request, void *result)
 {
@@ -138,6 +144,8 @@ void mys_removal_result(struct sql_request *request, void *result)
     mysql_free_result(result);
     if (request->index > FENCE)
         sql_op_of(request)->removed += request->affected;
+    if (is_delete(request))
+        store->foreign.own += (int64_t)request->affected;
     if (request->index != FENCE || request->affected)
         return;
     store->owns = false;
@@ -162,16 +170,35 @@ bool mys_is_fenced(const struct sql_request *request, struct outbox_error *error
  * start again. */
 bool mys_put_renew(struct sql_request *request)
 {
-    append_created(request->store, request->sql);
+    struct sql_store *store = request->store;
+    append_created(store, request->sql);
+    if (!mys_store_in(store)->server.deletes_visible)
+        return true;
+    obx_sql_text_puts(request->sql, "; ");
+    mys_append_deleted(store, request->sql);
+    if (store->foreign.found && !store->foreign.shown) { /* to `check` */
+        obx_sql_text_puts(request->sql, "; DO GET_LOCK(");
+        mys_append_found(store, request->sql);
+        obx_sql_text_puts(request->sql, ", 0)");
+    }
+    store->foreign.shown = store->foreign.found;
     return true;
 }
 
-void mys_on_renew(struct sql_request *request, void *result)
+static void on_created(struct sql_store *store, MYSQL_RES *result)
 {
-    struct sql_store *store = request->store;
     struct mys_row row;
     const char *created = mys_first(result, &row) && mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "0";
     if (!row.columns || strcmp(created, mys_store_of(store)->created) != 0)
         store->owns = false;
+}
+
+void mys_on_renew(struct sql_request *request, void *result)
+{
+    enum { CREATED, DELETED };
+    if (request->index == CREATED)
+        on_created(request->store, result);
+    else if (request->index == DELETED)
+        sql_foreign_deletes_measure(request->store, mys_value(result, 0, -1));
     mysql_free_result(result);
 }

@@ -57,9 +57,16 @@ void mys_append_wish(const struct sql_store *store, struct obx_sql_text *sql)
     append_lock(store, "outbox-wish", sql);
 }
 
+void mys_append_found(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    append_lock(store, "outbox-deletes", sql);
+}
+
 bool mys_put_release(struct sql_request *request)
 {
     obx_sql_text_puts(request->sql, "DO RELEASE_LOCK(");
+    mys_append_found(request->store, request->sql);
+    obx_sql_text_puts(request->sql, "), RELEASE_LOCK(");
     mys_append_lock(request->store, request->sql);
     obx_sql_text_puts(request->sql, ")");
     return true;

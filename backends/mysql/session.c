@@ -193,8 +193,33 @@ static void on_locks_trial(struct sql_request *request, void *result)
     mysql_free_result(result);
 }
 
-/* A refusal only means that gaps are retired by their age. */
-static void validate_locks_trial(struct sql_store *store, struct outbox_error *error)
+/* As the server counts them from its start on, with those that were undone. No row: it does not count. */
+void mys_append_deleted(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_format(sql,
+                        "SELECT COUNT_DELETE FROM performance_schema.table_io_waits_summary_by_table WHERE OBJECT_TYPE "
+                        "= 'TABLE' AND OBJECT_SCHEMA = %l AND OBJECT_NAME = %l",
+                        store->table.schema, store->outbox.name);
+}
+
+static bool put_deletes_trial(struct sql_request *request)
+{
+    mys_store_of(request->store)->server.deletes_visible = false;
+    if (sql_captures(request->store))
+        obx_sql_text_puts(request->sql, "DO 0");
+    else
+        mys_append_deleted(request->store, request->sql);
+    return true;
+}
+
+static void on_deletes_trial(struct sql_request *request, void *result)
+{
+    mys_store_of(request->store)->server.deletes_visible = mys_value(result, 0, -1) >= 0;
+    mysql_free_result(result);
+}
+
+/* A refusal only means that gaps are retired by their age, and that deletes by others are not noticed. */
+static void validate_trial_of_rights(struct sql_store *store, struct outbox_error *error)
 {
     (void)store;
     if (error->code != OUTBOX_E_NOT_CONNECTED)
@@ -232,7 +257,8 @@ const struct sql_step mys_steps[] = {
     {"inspect the captured table", SQL_OWNER, true, put_captured_locked, NULL, mys_on_captured_locked,
      mys_validate_captured},
     {"try what a relay does", SQL_OWNER, true, put_trial, NULL, NULL, validate_trial},
-    {"read the locks", SQL_OWNER, true, put_locks_trial, NULL, on_locks_trial, validate_locks_trial},
+    {"read the locks", SQL_OWNER, true, put_locks_trial, NULL, on_locks_trial, validate_trial_of_rights},
+    {"read the count of deletes", SQL_OWNER, true, put_deletes_trial, NULL, on_deletes_trial, validate_trial_of_rights},
     {"search for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},
     {.what = NULL},
 };

@@ -14,6 +14,14 @@ static const char *payload_type(const struct sql_store *store)
     return types[store->payload_type];
 }
 
+/* JSON that the relay reads as headers. */
+static void append_headers_check(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    const char *headers = obx_sql_column(&store->column_names, "headers");
+    obx_sql_text_format(sql, ",\n    CHECK (JSON_TYPE(%n) IN ('OBJECT', 'NULL') OR JSON_LENGTH(%n) = 0)", headers,
+                        headers);
+}
+
 static void outbox_sql(const struct sql_store *store, struct obx_sql_text *sql)
 {
     const char *const types[] = {"BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
@@ -24,7 +32,9 @@ static void outbox_sql(const struct sql_store *store, struct obx_sql_text *sql)
                                  payload_type(store),
                                  "JSON",
                                  "TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"};
-    sql_append_create_outbox(store, sql, types, STORAGE);
+    sql_append_create_outbox(store, sql, types);
+    append_headers_check(store, sql);
+    obx_sql_text_puts(sql, STORAGE);
 }
 
 /* MySQL refuses DEFAULT (UUID()) with this engine: a trigger fills the id in. */
@@ -38,8 +48,9 @@ static void captured_sql(const struct sql_store *store, struct obx_sql_text *sql
                                  payload_type(store),
                                  "JSON",
                                  "TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"};
-    sql_append_create_outbox(store, sql, types,
-                             "\n) ENGINE = BLACKHOLE DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin");
+    sql_append_create_outbox(store, sql, types);
+    append_headers_check(store, sql);
+    obx_sql_text_puts(sql, "\n) ENGINE = BLACKHOLE DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin");
 }
 
 static void create_outbox(const struct sql_store *store, struct obx_sql_text *sql)
@@ -219,6 +230,8 @@ void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
         "SELECT ON performance_schema.metadata_locks", false);
     append_optional(store, sql, "MariaDB without a performance schema: the same, by what others run", "PROCESS ON *.*",
                     false);
+    append_optional(store, sql, "better: the relay then notices rows that something else deletes",
+                    "SELECT ON performance_schema.table_io_waits_summary_by_table", false);
     append_optional(store, sql, "for wakeup: binlog and capture: binlog",
                     "REPLICATION SLAVE, REPLICATION CLIENT ON *.*",
                     store->wakeup == MYS_WAKEUP_BINLOG || sql_captures(store));

@@ -62,6 +62,7 @@ struct mys_server {
     int64_t expiry_s;        /* when the server deletes a file of its binlog; 0: never, or unknown */
     bool galera;             /* other servers draw ids, too: the locks and statements visible here prove nothing */
     bool locks_visible;      /* performance_schema.metadata_locks can be read, and shows something */
+    bool deletes_visible;    /* the performance schema counts the deletes of the table, and shows them to this user */
     bool statements_visible; /* statements of other users are visible, with their running time in milliseconds */
 };
 
@@ -125,6 +126,7 @@ uint32_t mys_candidates(const struct sql_store *store);
 /* session.c, table.c */
 extern const struct sql_step mys_steps[];
 void mys_begin_session(struct sql_store *store);
+void mys_append_deleted(const struct sql_store *store, struct obx_sql_text *sql);
 void mys_append_probe(const struct sql_store *store, struct obx_sql_text *sql); /* two statements */
 bool mys_put_columns(struct sql_request *request, const struct sql_table_name *table);
 void mys_on_probe(struct sql_store *store, MYSQL_RES *result, unsigned index); /* 0, 1; takes the result over */
@@ -173,6 +175,8 @@ void mys_on_renew(struct sql_request *request, void *result);
 /* owner.c */
 void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql); /* the lock's name, as a literal */
 void mys_append_wish(const struct sql_store *store, struct obx_sql_text *sql); /* of the wish to own: survey.c */
+/* Of an owner that has found deletes by others, as foreign_deletes.h has it. */
+void mys_append_found(const struct sql_store *store, struct obx_sql_text *sql);
 void mys_acquire(struct sql_op *op);
 /* Of SHOW PROCESSLIST: has the session, which owns an outbox, been silent for the lease? */
 bool mys_session_is_silent(MYSQL_RES *process_list, uint64_t session, uint32_t lease_ms);

@@ -18,6 +18,15 @@ static const char *payload_type(const struct sql_store *store)
     return types[sql_captures(store) ? SQL_PAYLOAD_BYTEA : store->payload_type];
 }
 
+/* JSON that the relay reads as headers. By its text, so that the column may become jsonb. The table of a store that
+ * captures takes what the log had. */
+static void append_headers_check(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    if (!sql_captures(store))
+        obx_sql_text_format(sql, ",\n    CHECK (%n::text ~ '^\\s*(\\{|null|\\[\\s*\\])')",
+                            obx_sql_column(&store->column_names, "headers"));
+}
+
 static void create_outbox(const struct sql_store *store, struct obx_sql_text *sql)
 {
     const char *const types[] = {"bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
@@ -28,7 +37,9 @@ static void create_outbox(const struct sql_store *store, struct obx_sql_text *sq
                                  payload_type(store),
                                  "json",
                                  "timestamptz NOT NULL DEFAULT now()"};
-    sql_append_create_outbox(store, sql, types, "\n) " STORAGE);
+    sql_append_create_outbox(store, sql, types);
+    append_headers_check(store, sql);
+    obx_sql_text_puts(sql, "\n) " STORAGE);
 }
 
 static void create_dead(const struct sql_store *store, struct obx_sql_text *sql)

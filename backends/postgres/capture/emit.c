@@ -48,7 +48,10 @@ static void append_body(const struct sql_store *store, struct obx_sql_text *sql)
                       "BEGIN\n"
                       "    IF aggregatetype IS NULL OR aggregateid IS NULL OR type IS NULL OR event_id IS NULL THEN\n"
                       "        RAISE not_null_violation USING MESSAGE = 'an event needs aggregatetype, aggregateid, "
-                      "type and event_id';\n    END IF;\n");
+                      "type and event_id';\n    END IF;\n"
+                      "    IF pg_catalog.jsonb_typeof(headers) OPERATOR(pg_catalog.<>) 'object' AND headers "
+                      "OPERATOR(pg_catalog.<>) 'null'\n        AND headers OPERATOR(pg_catalog.<>) '[]' THEN\n"
+                      "        RAISE check_violation USING MESSAGE = 'headers must be a JSON object';\n    END IF;\n");
     append_payload_check(store, sql);
     obx_sql_text_format(sql,
                         "    PERFORM pg_catalog.pg_logical_emit_message(true, %l, CASE WHEN payload IS NULL THEN\n"

@@ -24,7 +24,7 @@ struct sql_store;
     "Quarkus: quarkus.debezium-outbox.remove-after-insert=false), or set capture: events are then read from the log"
 
 #define SQL_FOREIGN_DELETES_CAUSES \
-    "deletes that were rolled back count, too, and an INSERT .. ON CONFLICT that lost a race"
+    "deletes that were rolled back count, too, and inserts that replaced a row or lost a race"
 
 struct sql_foreign_deletes {
     int64_t own, before[2]; /* rows that this session deleted: now, and at the last two measurements */

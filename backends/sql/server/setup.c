@@ -12,15 +12,13 @@
 #include "sql/server/table.h"
 #include "sql/server/verbs.h"
 
-void sql_append_create_outbox(const struct sql_store *store, struct obx_sql_text *sql, const char *const *types,
-                              const char *end)
+void sql_append_create_outbox(const struct sql_store *store, struct obx_sql_text *sql, const char *const *types)
 {
     obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
     sql_append_inserts(store, sql);
     obx_sql_text_format(sql, " (\n    %n %s", obx_sql_column(&store->column_names, "id"), *types++);
     for (int i = 0; i < OBX_SQL_COLUMNS; i++)
         obx_sql_text_format(sql, ",\n    %n %s", obx_sql_column(&store->column_names, obx_sql_columns[i]), types[i]);
-    obx_sql_text_puts(sql, end);
 }
 
 void sql_append_create_dead(const struct sql_store *store, struct obx_sql_text *sql, const char *begin,

@@ -43,9 +43,8 @@ void sql_append_rest(const struct sql_store *store, struct obx_sql_text *sql);
 /* "INSERT INTO outbox (a, b)" of the columns that an event has fields for. */
 void sql_append_fields(const struct sql_store *store, struct obx_sql_text *sql);
 
-/* CREATE TABLE with the types of id and obx_sql_columns, in this order; `end` comes after the last column. */
-void sql_append_create_outbox(const struct sql_store *store, struct obx_sql_text *sql, const char *const *types,
-                              const char *end);
+/* CREATE TABLE with the types of id and obx_sql_columns, in this order; the parenthesis stays open. */
+void sql_append_create_outbox(const struct sql_store *store, struct obx_sql_text *sql, const char *const *types);
 /* The same of the dead-letter table, whose obx_sql_columns have the types of the outbox, or these; and `null` after it.
  */
 void sql_append_create_dead(const struct sql_store *store, struct obx_sql_text *sql, const char *begin,

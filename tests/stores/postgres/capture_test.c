@@ -208,6 +208,19 @@ static void set_standbys(struct sql_fixture *fixture, const char *setting)
 }
 
 /* A commit that waits for a synchronous standby is in the log, and must not be published. */
+Test(capture, emit_refuses_headers_that_the_relay_cannot_read)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_headers");
+    fixture_run(&fixture, "SELECT %s_emit('o', 'a', 't', 'x'::text, h) FROM (VALUES (NULL::jsonb), ('null'), ('[]'), "
+                          "('{\"a\": [1]}')) v(h)");
+    cr_assert_not(session_try(fixture.sql, "SELECT cap_headers_emit('o', 'a', 't', 'x'::text, '[1]')"));
+    cr_assert_not(session_try(fixture.sql, "SELECT cap_headers_emit('o', 'a', 't', 'x'::text, '\"{}\"')"));
+    fixture_begin(&fixture);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "aaaa");
+    close_capture(&fixture);
+}
+
 Test(capture, an_event_comes_when_its_commit_is_visible)
 {
     struct sql_fixture fixture;

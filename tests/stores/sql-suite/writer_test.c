@@ -125,6 +125,32 @@ Test(writer, payload_column_may_have_any_type)
         expect_payload("wjsonb", "jsonb", "{ \"a\" : 1}", 10, "payload::text = '{\"a\": 1}'");
 }
 
+static bool takes_headers(struct sql_fixture *fixture, const char *headers)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "INSERT INTO %s (aggregatetype, aggregateid, type, headers) VALUES ('o', 'a', 't', %s)",
+             fixture->table, headers);
+    return session_try(fixture->sql, sql);
+}
+
+/* Whoever writes them, and in whatever language: the relay could only reject the event. */
+Test(writer, table_of_init_refuses_headers_that_the_relay_cannot_read)
+{
+    static const char *const readable[] = {"NULL", "'null'", "'{}'", "' [ ] '", "' {\"a\": [1], \"b\": null}'"},
+                             *const unreadable[] = {"'[1]'", "'[{}]'", "'1'", "'true'", "'\"{}\"'"};
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "headed", true, "");
+    for (size_t i = 0; i < OBX_COUNT(readable); i++)
+        cr_assert(takes_headers(&fixture, readable[i]), "%s", readable[i]);
+    for (size_t i = 0; i < OBX_COUNT(unreadable); i++)
+        cr_assert_not(takes_headers(&fixture, unreadable[i]), "%s", unreadable[i]);
+    fixture_run(&fixture, BY_SERVER("ALTER TABLE %s ALTER COLUMN headers TYPE jsonb", "ALTER TABLE %s MODIFY headers "
+                                                                                      "LONGTEXT"));
+    cr_assert(takes_headers(&fixture, "'{}'"));
+    cr_assert_not(takes_headers(&fixture, "'[1]'"));
+    fixture_close(&fixture);
+}
+
 Test(writer, errors_name_their_cause)
 {
     struct sql_fixture fixture;

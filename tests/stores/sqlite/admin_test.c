@@ -55,6 +55,23 @@ Test(sqlite_admin, printed_sql_creates_the_tables)
     fixture_close(&fixture);
 }
 
+/* OR IGNORE leaves out what the table refuses. */
+Test(sqlite_admin, table_refuses_headers_that_the_relay_cannot_read)
+{
+    struct fixture fixture;
+    fixture_open(&fixture, NULL);
+    cr_assert_eq(fixture_setup(&fixture), 0, "%s", fixture.error.text);
+    fixture_sql(
+        fixture.path,
+        "INSERT OR IGNORE INTO outbox (aggregatetype, aggregateid, type, headers) VALUES ('o', 'a', 't', NULL), "
+        "('o', 'a', 't', 'null'), ('o', 'a', 't', ''), ('o', 'a', 't', '[ ]'), ('o', 'a', 't', '{}'), ('o', 'a', "
+        "'t', ' {\"a\": [1]}'), ('o', 'a', 't', '[1]'), ('o', 'a', 't', 7), ('o', 'a', 't', 'true'), ('o', 'a', "
+        "'t', '\"{}\"'), ('o', 'a', 't', 'none')");
+    cr_assert_str_eq(fixture_text(fixture.path, "SELECT group_concat(ifnull(headers, 'NULL'), '|') FROM outbox"),
+                     "NULL|null||[ ]|{}| {\"a\": [1]}");
+    fixture_close(&fixture);
+}
+
 Test(sqlite_admin, setup_keeps_existing_tables)
 {
     struct fixture fixture;
