@@ -5,6 +5,7 @@
 #include <outbox/plugin.h>
 
 #include "relay/failures.h"
+#include "relay/route.h"
 
 void obx_progress_start(struct obx_progress *progress, const struct obx_relay_context *context)
 {
@@ -36,9 +37,21 @@ void obx_progress_log_first(struct obx_progress *progress, struct obx_relay_cont
                   size_of(message->topic), text_of(message->topic));
 }
 
-void obx_progress_step(struct obx_progress *progress, struct obx_relay_context *context)
+static void log_left_out(struct obx_progress *progress, const struct obx_relay_context *context,
+                         struct outbox_bytes header)
+{
+    progress->left_out_logged = true;
+    OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,
+                  "the column headers of an event has the header '%.*s', which the route sets: that of the column is "
+                  "left out, of each event; give it another name, or change route: headers:",
+                  size_of(header), text_of(header));
+}
+
+void obx_progress_step(struct obx_progress *progress, struct obx_relay_context *context, const struct obx_route *route)
 {
     uint64_t delivered = context->stats.delivered;
+    if (route->left_out && !progress->left_out_logged)
+        log_left_out(progress, context, *route->left_out);
     if (delivered == progress->reported ||
         !obx_due(context, obx_next_reminder(progress->began_at, progress->reported_at, OBX_REMIND_TOTALS)))
         return;

@@ -87,7 +87,7 @@ static void step_all(struct obx_stages *stages)
     obx_ownership_renew_step(stages->ownership);
     obx_stall_watchdog_step(stages->stall_watchdog);
     obx_retry_claim_log_step(stages->retry_claim);
-    obx_progress_step(stages->progress, &stages->context);
+    obx_progress_step(stages->progress, &stages->context, stages->route);
 }
 
 static void step_end(struct obx_relay *relay)

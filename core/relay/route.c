@@ -226,17 +226,23 @@ static bool is_column(const struct obx_template *template_, uint32_t column)
     return obx_template_is_column(template_) && template_->pieces[0].column == column;
 }
 
+static const struct outbox_bytes *find_own(const struct obx_route *route, struct outbox_bytes name)
+{
+    for (uint32_t k = 0; k < route->header_count + route->position.on; k++)
+        if (name.size == route->header_names[k].size && !memcmp(name.data, route->header_names[k].data, name.size))
+            return &route->header_names[k];
+    return NULL;
+}
+
 /* Headers of the configuration win: consumers drop duplicates by `id`, which no row may choose. */
-static uint32_t drop_repeated(const struct obx_route *route, struct outbox_header *headers, uint32_t own,
-                              uint32_t count)
+static uint32_t drop_repeated(struct obx_route *route, struct outbox_header *headers, uint32_t own, uint32_t count)
 {
     uint32_t kept = own;
     for (uint32_t i = own; headers && i < count; i++) {
-        bool repeated = false;
-        for (uint32_t k = 0; k < route->header_count + route->position.on; k++)
-            repeated |= headers[i].name.size == route->header_names[k].size &&
-                        !memcmp(headers[i].name.data, route->header_names[k].data, headers[i].name.size);
-        if (!repeated)
+        const struct outbox_bytes *repeated = find_own(route, headers[i].name);
+        if (repeated)
+            route->left_out = repeated;
+        else
             headers[kept++] = headers[i];
     }
     return kept;

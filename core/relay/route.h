@@ -22,6 +22,7 @@ struct obx_route {
     struct outbox_bytes header_names[OBX_MAX_HEADERS + 1]; /* and that of the position, if it is on */
     uint32_t header_count;
     struct obx_position_text position;
+    const struct outbox_bytes *left_out; /* of header_names: a row has had it as well; NULL: none has */
     enum obx_tombstone tombstone;
     bool value_is_json; /* by its template: each value is checked */
     uint32_t event_id, type, created_at, headers_column;

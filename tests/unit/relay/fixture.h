@@ -63,8 +63,9 @@ struct fixture {
     bool names_unremovable; /* also its position */
     uint64_t wrong_settles; /* rows settled that were not delivered */
     uint64_t max_claim_rows;
-    uint64_t row_bytes; /* that a claim reports for a row */
-    uint64_t unusable;  /* rows that no claim returns, which a claim reports */
+    const char *headers; /* the column of each row; NULL: null */
+    uint64_t row_bytes;  /* that a claim reports for a row */
+    uint64_t unusable;   /* rows that no claim returns, which a claim reports */
     /* of a log */
     uint64_t low;              /* the stored position */
     uint64_t spool_at, log_at; /* claims give rows above them: of the spool, and of the log */

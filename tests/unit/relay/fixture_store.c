@@ -79,6 +79,8 @@ static struct outbox_value value_of(const struct fixture_row *row, const char *c
         return text_value(row->key);
     if (!strcmp(column, "payload"))
         return text_value(row->text);
+    if (!strcmp(column, "headers") && the_fixture->headers)
+        return text_value(the_fixture->headers);
     if (!strcmp(column, "event_id") && the_fixture->binary_ids)
         return (struct outbox_value){.as.data = binary_id(row), .size = 3, .type = OUTBOX_BYTES};
     if (!strcmp(column, "event_id"))

@@ -245,6 +245,16 @@ Test(outage_log, first_event_of_a_start_and_totals_are_logged)
     fixture_free(fixture);
 }
 
+Test(outage_log, header_that_the_route_sets_itself_is_named_once)
+{
+    struct fixture *fixture = fixture_filled("poll_interval_max: 10s\n", 30, 3);
+    fixture->headers = "{\"tenant\": \"a\", \"id\": \"mine\"}";
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 1000));
+    cr_expect_eq(count(fixture->logged, "has the header 'id', which the route sets"), 1, "%s", fixture->logged);
+    fixture_free(fixture);
+}
+
 /* ---- events that are published twice ------------------------------------------------------------------------------
  */
 

@@ -300,6 +300,7 @@ Test(route, headers_column_cannot_replace_a_header_of_the_route)
     is(f.message.headers[0].value, "9bb83344-25c7-49d0-b2f1-ed72f8891a5c");
     is(f.message.headers[1].name, "idx");
     is(f.message.headers[2].value, "2");
+    is(*f.route.left_out, "note");
     close_fixture(&f);
 }
 
