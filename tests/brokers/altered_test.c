@@ -15,7 +15,7 @@
 #include "altered.h"
 #include "fixture.h"
 
-enum { EVENTS = 12, PATIENCE_MS = 60000 };
+enum { EVENTS = EVENTS_MAX, PATIENCE_MS = 60000 };
 
 static struct altering_proxy proxy;
 static struct publishing publishing;

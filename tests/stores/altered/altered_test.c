@@ -4,8 +4,8 @@
  *
  * Each run connects a store through the altering proxy and calls all operations. Each may fail in any way, but it ends,
  * and nothing is read that is not there: a build with sanitizers sees that. A store that captures the log has its
- * stream altered as well. OUTBOX_ALTERED_RUNS says how many runs there are, OUTBOX_ALTERED_SEED which is the first:
- * 10,000 runs are some ten minutes.
+ * stream altered as well. OUTBOX_ALTERED_RUNS is the number of runs, at least; they go on until so many messages were
+ * altered as OUTBOX_ALTERED_ANSWERS has. OUTBOX_ALTERED_SEED is the first seed. 10,000 runs take some ten minutes.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -217,7 +217,7 @@ static void write_events(struct altered *a)
 static void survive(const char *table, const char *capture, uint64_t runs)
 {
     static struct altered a;
-    uint64_t first = number_of("OUTBOX_ALTERED_SEED", 1);
+    uint64_t first = number_of("OUTBOX_ALTERED_SEED", 1), answers = number_of("OUTBOX_ALTERED_ANSWERS", 0);
     if (client_crashes())
         cr_skip_test("MariaDB Connector/C before 3.3.20 crashes on malformed answers");
     runs = number_of("OUTBOX_ALTERED_RUNS", runs);
@@ -225,12 +225,12 @@ static void survive(const char *table, const char *capture, uint64_t runs)
     fixture_open(&a.fixture, table, true, capture);
     a.fixture.base.timeout_ms = PATIENCE_MS;
     altering_proxy_start(&a.proxy, BY_SERVER(&alter_postgres, &alter_mysql), server_port());
-    for (a.seed = first; a.seed < first + runs; a.seed++) {
+    for (a.seed = first; a.seed < first + runs || atomic_load(&a.proxy.altered) < answers; a.seed++) {
         write_events(&a);
         run(&a);
     }
     printf("# %s: %llu runs, %llu of %llu messages altered; %llu operations succeeded, %llu failed, %llu rows\n", table,
-           (unsigned long long)runs, (unsigned long long)atomic_load(&a.proxy.altered),
+           (unsigned long long)(a.seed - first), (unsigned long long)atomic_load(&a.proxy.altered),
            (unsigned long long)atomic_load(&a.proxy.messages), (unsigned long long)a.ended_well,
            (unsigned long long)a.failed, (unsigned long long)a.rows);
     fflush(stdout);
