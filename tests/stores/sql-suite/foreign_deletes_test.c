@@ -50,9 +50,22 @@ static void relay_some(struct sql_fixture *fixture)
     obx_store_release(fixture->store, batch);
 }
 
-static bool renews_and_measures(void *arg)
+/* One of these goes unseen while the owner is not sure yet how many older deletes the server has counted. */
+static void vanish(struct sql_fixture *fixture)
 {
+    fixture_insert(fixture, fixture->sql, "vanishes");
+    fixture_run(fixture, "DELETE FROM %s WHERE aggregateid = 'vanishes'");
+    session_run(fixture->sql, BY_SERVER("SELECT pg_stat_force_next_flush()", "DO 0"));
+}
+
+static bool vanishes_and_is_logged(void *arg)
+{
+    static int64_t next;
     struct sql_fixture *fixture = arg;
+    if (fixture_now_ms() >= next) {
+        vanish(fixture);
+        next = fixture_now_ms() + 1000;
+    }
     renew(fixture);
     return strstr(logged, "something else than this relay has deleted rows");
 }
@@ -86,11 +99,8 @@ Test(foreign_deletes, rows_that_vanish_are_logged_and_found_by_check)
     }
     cr_assert_str_empty(logged);
     cr_assert_eq(fixture_check(&fixture, finding).count, 0);
-    fixture_insert(&fixture, fixture.sql, "vanishes");
-    fixture_run(&fixture, "DELETE FROM %s WHERE aggregateid = 'vanishes'");
-    session_run(fixture.sql, BY_SERVER("SELECT pg_stat_force_next_flush()", "DO 0"));
-    cr_assert(loop_fixture_poll(&fixture.base, renews_and_measures, &fixture), "%s", logged);
-    cr_assert(strstr(logged, ".vanishing: something else than this relay has deleted rows, 1 so far"), "%s", logged);
+    cr_assert(loop_fixture_poll(&fixture.base, vanishes_and_is_logged, &fixture), "%s", logged);
+    cr_assert(strstr(logged, ".vanishing: something else than this relay has deleted rows, "), "%s", logged);
     renew(&fixture);
     struct fixture_findings found = fixture_check(&fixture, finding);
     cr_assert(found.count == 1 && found.severity == OUTBOX_SEVERITY_WARNING);
