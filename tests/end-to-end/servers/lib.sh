@@ -28,8 +28,9 @@ topic() { log_services "$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" "$1" --create "${@:
 if [ $kind = postgres ]; then
   store() { echo "plugin: postgres, dsn: \"host=127.0.0.1 port=${1:-$db_port} user=outbox dbname=outbox\", connect_timeout: $connect${OUTBOX_TEST_CAPTURE:+, capture: $OUTBOX_TEST_CAPTURE}"; }
   sql() { "$db_service" psql "$db_dir" -qAt -v ON_ERROR_STOP=1 -c "$1" 2>>"$dir/services.log"; }
-  end_sessions() {
-    sql "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+  end_sessions() { # [USER]
+    sql "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()
+      ${1:+and usename = '$1'}"
   }
   hold_open() { # SECONDS STATEMENT: within a transaction that is rolled back in the end
     sql "begin; $2; select pg_sleep($1); rollback"
@@ -53,9 +54,9 @@ else
     echo "plugin: mysql, host: 127.0.0.1, port: ${1:-$db_port}, user: outbox, password: outbox, database: outbox, connect_timeout: $connect${OUTBOX_TEST_CAPTURE:+, capture: $OUTBOX_TEST_CAPTURE}"
   }
   sql() { "$db_service" sql "$db_dir" -N -B -e "$1" 2>>"$dir/services.log"; }
-  end_sessions() {
-    local id
-    for id in $(sql "select id from information_schema.processlist where user in ('outbox', 'relay') and id <> connection_id()"); do
+  end_sessions() { # [USER]
+    local id users="${1:-outbox relay}"
+    for id in $(sql "select id from information_schema.processlist where user in ('${users// /\', \'}') and id <> connection_id()"); do
       sql "kill $id" || : # it may have ended
     done
   }
