@@ -112,6 +112,25 @@ Test(sqlite_refused, row_whose_trigger_rolls_back_is_reported)
         "7 290", 2, "rolls the transaction back");
 }
 
+Test(sqlite_refused, older_host_gets_no_positions)
+{
+    struct fixture fixture;
+    struct outbox_refused refused = {.struct_size = offsetof(struct outbox_refused, locked), .position_count = 7};
+    open_with(&fixture, 2, "CREATE TRIGGER t BEFORE DELETE ON outbox WHEN old.id = 2 BEGIN SELECT raise(IGNORE); END");
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
+    struct outbox_span span = {batch, 0, 2};
+    struct outbox_settle settle = {sizeof settle, 1, &span, &refused};
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
+    obx_store_settle(fixture.store, &call.call, 0, &settle);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), 0, "%s", call.error.text);
+    cr_assert_eq(refused.rows, 1);
+    cr_assert_eq(refused.position_count, 7);
+    cr_assert_null(refused.positions);
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
+}
+
 Test(sqlite_refused, host_that_does_not_ask_gets_an_error)
 {
     struct fixture fixture;
