@@ -95,7 +95,7 @@ Test(kafka_transaction, producer_whose_end_was_sent_twice_is_not_used_again)
                                                  2 * FIXTURE_WAIT_MS);
     cr_assert_eq(once_publish(1, 10), 10);
     cr_assert(fixture_run_until(&once.broker, once_is_lost, &once.broker, FIXTURE_WAIT_MS));
-    cr_assert(strstr(once.broker.lost_error.text, "its end was sent 2 times"), "%s", once.broker.lost_error.text);
+    cr_assert(strstr(once.broker.lost_error.text, ", and its end was sent "), "%s", once.broker.lost_error.text);
     MOCK_FIXTURE_END(&once);
 }
 
