@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/embed/fork.c - fork() in a program with a relay; has a main(), for the sanitizers
+ * tests/embed/fork.c - fork() in a program with a relay; has a main(), for the sanitizer of addresses
  *
  * Each child does one thing and exits as programs do, with all exit handlers. Then the relay of the parent must go on:
  * it publishes new events, and stops. A call that hangs ends the test by SIGALRM.
@@ -81,7 +81,6 @@ static void all_calls(struct outbox *relay)
     outbox_free(relay);
 }
 
-#ifndef WITHOUT_THREADS_IN_A_CHILD
 static void own_relay(struct outbox *relay)
 {
     struct outbox *own = make("plugin: memory");
@@ -91,7 +90,6 @@ static void own_relay(struct outbox *relay)
     outbox_free(own);
     outbox_free(relay);
 }
-#endif
 
 static void in_child(struct outbox *relay, void (*action)(struct outbox *relay))
 {
@@ -108,13 +106,7 @@ static void in_child(struct outbox *relay, void (*action)(struct outbox *relay))
 
 int main(void)
 {
-    void (*const actions[])(struct outbox * relay) = {
-        nothing,
-        all_calls,
-#ifndef WITHOUT_THREADS_IN_A_CHILD
-        own_relay,
-#endif
-    };
+    void (*const actions[])(struct outbox * relay) = {nothing, all_calls, own_relay};
     char broker[100];
     parent = getpid();
     alarm(240);
