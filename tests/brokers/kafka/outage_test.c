@@ -167,6 +167,8 @@ Test(kafka_outage, warning_of_an_unreachable_leader_has_the_reason)
 {
     static char waits[] = "no answer to its first event: ";
     struct batch batch;
+    if (rd_kafka_version() >= 0x020a0000) /* 2.10 */
+        cr_skip_test("the metadata of librdkafka's mock lack a broker that is down: no client tries its address");
     mock_open(&f.mock, 2);
     rd_kafka_mock_topic_create(f.mock.cluster, "t", 1, 1);
     rd_kafka_mock_partition_set_leader(f.mock.cluster, "t", 0, 2);
