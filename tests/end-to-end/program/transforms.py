@@ -213,7 +213,7 @@ if has("schema-id"):
     check("check names a subject that is missing", code == 78 and "transform s: error: look up subject none-value: "
           "the registry has no such subject or version; register a schema" in text, (code, text))
     code, text = checked('registry: "http://127.0.0.1:1"')
-    check("check names a registry that is away", code == 78 and "transform s: error: list the subjects of the registry: " in text,
+    check("check names a registry that is away", code == 69 and "transform s: error: list the subjects of the registry: " in text,
           (code, text))
     code, text = checked("id: 1")
     check("check of a configured id needs no registry", code == 0 and "r transform" not in text, text)
