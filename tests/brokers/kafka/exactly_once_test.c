@@ -175,9 +175,11 @@ static rd_kafka_t *open_transaction_in(const char *topic)
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     cr_assert_null(rd_kafka_init_transactions(rk, FIXTURE_WAIT_MS));
     cr_assert_null(rd_kafka_begin_transaction(rk));
-    cr_assert_eq(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY(key, 8),
-                                   RD_KAFKA_V_VALUE(key, 8), RD_KAFKA_V_END),
-                 RD_KAFKA_RESP_ERR_NO_ERROR);
+    const rd_kafka_vu_t fields[] = {{.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
+                                    {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
+                                    {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {key, 8}},
+                                    {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {key, 8}}};
+    cr_assert_null(rd_kafka_produceva(rk, fields, sizeof fields / sizeof *fields));
     cr_assert_eq(rd_kafka_flush(rk, FIXTURE_WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     return rk;
 }
