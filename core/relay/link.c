@@ -285,7 +285,7 @@ static bool is_log_due(struct obx_link *link, const char *text)
     uint64_t now = link->context->now, due = 0;
     struct obx_cause *cause = obx_causes_get(&link->causes, text, now);
     if (!cause)
-        return false;
+        return false; /* not covered: the ninth cause within a minute */
     if (cause->logged)
         due = link->logged ? obx_next_reminder(link->broken_since, OBX_MAX(cause->logged_at, link->broken_since),
                                                OBX_REMIND_OUTAGE)

@@ -198,7 +198,7 @@ Test(rabbitmq, canceled_stop_gives_up_at_once)
     service("pause");
     event_set(&publishing, 0, "life", "k", "{}");
     fixture_submit(&publishing, 1);
-    fixture_run_for(1500); /* its thread sends it, on a busy machine, too */
+    fixture_run_for(1500);    /* its thread sends it, on a busy machine, too */
     fixture_stop_within(200); /* or it would wait for the confirmation, for an hour */
     service("resume");
     cr_assert_eq(publishing.results[0].outcome, OUTBOX_UNKNOWN);

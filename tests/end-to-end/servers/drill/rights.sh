@@ -60,7 +60,7 @@ full_disk() {
   took "full disk: the dead letter was stored"
   check "full disk: status --check exits with 65" status_has 65 "1 dead letters wait"
   check "full disk: the dead letter is dropped" works "$OUTBOX" dead drop --all
-  check "full disk: status --check is content" works "$OUTBOX" status --check -c live.yaml
+  check "full disk: status --check is content" within 30 works "$OUTBOX" status --check -c live.yaml
 }
 
 # ---- on_reject: stop ----

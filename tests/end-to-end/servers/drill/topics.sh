@@ -16,7 +16,7 @@ missing_topic() {
   check "missing topic: other events go" relays_again
   check "missing topic: log has the topic" logged "level=warn .*outbox.event.missing"
   check "missing topic: status --check exits with 65" status_has 65 "1 keys are blocked"
-  check "missing topic: check names it" exits_with_match 78 "outbox.event.missing" "$OUTBOX" check
+  check "missing topic: check names it" within 30 exits_with_match 78 "outbox.event.missing" "$OUTBOX" check
   check "missing topic: it is made" topic outbox.event.missing --partitions 1
   check "missing topic: retry sends the event" within 60 retried 7
 }
@@ -29,7 +29,7 @@ forbidden_topic() {
   check "forbidden topic: the relay stays ready" get_code /readyz 200
   check "forbidden topic: log has the reason" logged "level=warn .*outbox.event.secret.*(authoriz|may not)"
   check "forbidden topic: status --check exits with 65" status_has 65 "1 keys are blocked"
-  check "forbidden topic: check names it, and the right" exits_with_match 77 "outbox.event.secret.: this user may not describe it: .*; allow this user to describe it and to write to it" "$OUTBOX" check
+  check "forbidden topic: check names it, and the right" within 30 exits_with_match 77 "outbox.event.secret.: this user may not describe it: .*; allow this user to describe it and to write to it" "$OUTBOX" check
   check "forbidden topic: the right is there again" rights_to_secret --remove --force
   check "forbidden topic: retry sends the event" within 60 retried 8
 }
