@@ -34,14 +34,19 @@ static const char *advice_for(const struct kafka_broker *self, const struct kafk
     return "; create it; its events wait";
 }
 
+/* librdkafka has several errors for a missing topic, which are one cause. */
+static const char *reason_of(rd_kafka_resp_err_t err, int code)
+{
+    return rd_kafka_err2str(code == OUTBOX_E_NOT_FOUND ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART : err);
+}
+
 void kafka_topic_trouble(struct kafka_broker *self, struct kafka_topic *topic, rd_kafka_resp_err_t err,
                          const struct kafka_verdict *verdict)
 {
     char advice[256];
     struct outbox_error error;
-    kafka_error(&error, verdict->code, err, "publish to topic '%s': %s%s", topic->name, rd_kafka_err2str(err),
+    kafka_error(&error, verdict->code, err, "publish to topic '%s': %s%s", topic->name, reason_of(err, verdict->code),
                 advice_for(self, topic, verdict->code, advice, sizeof advice));
-    /* librdkafka has two errors for a missing topic, so the code counts */
     if (topic->state != KAFKA_TOPIC_FAILING || topic->error.code != verdict->code)
         self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
     kafka_topic_fail(topic, self->submitted, verdict->outcome, &error);

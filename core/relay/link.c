@@ -279,13 +279,15 @@ void obx_link_works(struct obx_link *link, unsigned works)
         link->failures = 0;
 }
 
-/* At most one line a minute for each cause; within one outage after a minute, then every 10 minutes. */
-static bool is_log_due(struct obx_link *link, const char *text)
+/* At most one line a minute for each cause; within one outage after a minute, then every 10 minutes. A server that goes
+ * and comes back ends connections with many words, which are one cause. */
+static bool is_log_due(struct obx_link *link, const struct outbox_error *error, const char *text)
 {
     uint64_t now = link->context->now, due = 0;
-    struct obx_cause *cause = obx_causes_get(&link->causes, text, now);
+    const char *words = error->code == OUTBOX_E_NOT_CONNECTED ? obx_error_text(error->code) : text;
+    struct obx_cause *cause = obx_causes_get(&link->causes, words, now);
     if (!cause)
-        return false; /* not covered: the ninth cause within a minute */
+        return false;
     if (cause->logged)
         due = link->logged ? obx_next_reminder(link->broken_since, OBX_MAX(cause->logged_at, link->broken_since),
                                                OBX_REMIND_OUTAGE)
@@ -299,7 +301,7 @@ static bool is_log_due(struct obx_link *link, const char *text)
 static void log_failure(struct obx_link *link, const struct outbox_error *error)
 {
     const char *text = error->text[0] ? error->text : obx_error_text(error->code);
-    bool due = is_log_due(link, text);
+    bool due = is_log_due(link, error, text);
     char lasts[80] = "";
     if (link->logged)
         snprintf(lasts, sizeof lasts, "; %u failures in %s", link->outage_failures,

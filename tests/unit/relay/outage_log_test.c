@@ -83,8 +83,9 @@ static uint32_t two_causes(struct fixture *fixture, const struct outbox_message 
 {
     (void)fixture;
     (void)message;
-    *error = (struct outbox_error){.code = OUTBOX_E_NOT_CONNECTED};
-    snprintf(error->text, sizeof error->text, "one of two causes: %s", flips++ % 2 ? "left" : "right");
+    bool even = flips++ % 2 == 0;
+    *error =
+        (struct outbox_error){.code = even ? OUTBOX_E_TIMEOUT : OUTBOX_E_NOT_CONNECTED, .text = "one of two causes"};
     return OUTBOX_NOT_CONNECTED;
 }
 
@@ -96,7 +97,7 @@ Test(outage_log, causes_that_alternate_are_one_line_each_and_reminder)
     fixture_start(fixture);
     fixture_run_for(fixture, 5 * MINUTE_MS);
     cr_assert_gt(flips, 10);
-    cr_expect_eq(count(fixture->logged, "broker: one of two causes: "), 2 + 2, "%s", fixture->logged);
+    cr_expect_eq(count(fixture->logged, "broker: one of two causes; trying again"), 2 + 2, "%s", fixture->logged);
     fixture_free(fixture);
 }
 
@@ -126,6 +127,43 @@ Test(outage_log, another_cause_with_the_same_code_is_logged_within_the_minute)
     cr_expect_eq(count(fixture->logged, "store: permission denied for table outbox; "), 1, "%s", fixture->logged);
     cr_expect_eq(count(fixture->logged, "store: password authentication failed, process "), 1, "%s", fixture->logged);
     cr_expect_eq(count(fixture->logged, "store: the connection ended; "), 1, "%s", fixture->logged);
+    fixture_free(fixture);
+}
+
+/* "Connection refused", then "the database system is starting up": one server that was restarted. */
+Test(outage_log, outage_with_many_words_is_one_line)
+{
+    struct fixture *fixture = fixture_filled("poll_interval_max: 100ms\n", 10, 1);
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 10000));
+    fail_with(fixture, FIXTURE_CLAIM, OUTBOX_E_NOT_CONNECTED, "the connection ended");
+    fail_with(fixture, FIXTURE_START, OUTBOX_E_NOT_CONNECTED, "the database system is starting up");
+    fixture_insert(fixture, "k", "next");
+    cr_assert(fixture_run(fixture, fixture_empty, 10000));
+    cr_expect_eq(count(fixture->logged, "store: the connection ended; "), 1, "%s", fixture->logged);
+    cr_expect_eq(count(fixture->logged, "the database system is starting up"), 0, "%s", fixture->logged);
+    fixture_free(fixture);
+}
+
+static uint32_t new_words(struct fixture *fixture, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)fixture;
+    (void)message;
+    *error = (struct outbox_error){.code = OUTBOX_E_TIMEOUT};
+    snprintf(error->text, sizeof error->text, "cause %c%c", 'a' + flips / 26 % 26, 'a' + flips % 26);
+    flips++;
+    return OUTBOX_NOT_CONNECTED;
+}
+
+Test(outage_log, outage_whose_words_never_repeat_is_eight_lines_a_minute)
+{
+    struct fixture *fixture = fixture_filled("poll_interval_max: 10s\n", 1, 1);
+    flips = 0;
+    fixture->outcome = new_words;
+    fixture_start(fixture);
+    fixture_run_for(fixture, MINUTE_MS - 1);
+    cr_assert_gt(flips, OBX_CAUSES);
+    cr_expect_eq(count(fixture->logged, "broker: cause "), OBX_CAUSES, "%s", fixture->logged);
     fixture_free(fixture);
 }
 
