@@ -296,9 +296,9 @@ void kafka_transaction_sent(struct kafka_broker *self, struct kafka_publish *pub
                             const struct outbox_message *message);
 /* A message was taken, and its transaction has ended without it. */
 void kafka_transaction_report_late(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index);
-/* A message of it had no answer in time. Gives true if its events wait for that; false: a new producer sends all of the
- * transaction again. */
-bool kafka_transaction_blames_topic(struct kafka_broker *self, const struct kafka_topic *topic);
+/* Counts that a message of this topic had no answer in time. True: the topic is the cause, and its events wait; false:
+ * a new producer sends all of the transaction again. */
+bool kafka_transaction_note_silence(struct kafka_broker *self, const struct kafka_topic *topic);
 void kafka_transaction_break(struct kafka_broker *self);  /* an open transaction is not committed any more */
 void kafka_transaction_cancel(struct kafka_broker *self); /* the same, and a commit under way is given up */
 void kafka_transaction_step(struct kafka_broker *self);   /* call with no publish in hand */

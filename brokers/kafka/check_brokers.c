@@ -56,7 +56,6 @@ static void close_attempt(struct attempt *attempt)
     rd_kafka_destroy(attempt->rk);
 }
 
-/* How many answered. */
 static void find_silent(struct kafka_findings *findings, const struct attempt *attempt)
 {
     struct outbox_found *found = outbox_find(
@@ -68,6 +67,7 @@ static void find_silent(struct kafka_findings *findings, const struct attempt *a
     outbox_find_code(found, OUTBOX_E_NOT_CONNECTED);
 }
 
+/* How many answered. */
 static int check_some(struct kafka_broker *self, struct kafka_findings *findings,
                       const struct rd_kafka_metadata_broker *brokers, int count)
 {

@@ -150,7 +150,7 @@ static struct kafka_verdict verdict_of(struct kafka_broker *self, const struct k
     if (self->exactly_once && kafka_transaction_code(result->err) == OUTBOX_E_FENCED)
         return (struct kafka_verdict){OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_FAULT_PRODUCER};
     if (self->exactly_once && result->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && !self->outage.suspected &&
-        kafka_transaction_blames_topic(self, result->topic))
+        kafka_transaction_note_silence(self, result->topic))
         return (struct kafka_verdict){OUTBOX_RETRY, OUTBOX_E_AGAIN, KAFKA_FAULT_TOPIC}; /* brokers are there */
     bool chosen = outbox_message_at(result->publish->args, result->index)->partition >= 0;
     bool known = self->exactly_once && result->err;
@@ -177,7 +177,7 @@ void kafka_on_result(struct kafka_broker *self, const struct kafka_result *resul
 void kafka_on_no_answer(struct kafka_broker *self, struct kafka_topic *topic)
 {
     struct outbox_error error;
-    bool waits = !self->exactly_once || kafka_transaction_blames_topic(self, topic);
+    bool waits = !self->exactly_once || kafka_transaction_note_silence(self, topic);
     kafka_error(&error, OUTBOX_E_AGAIN, 0, "publish to topic '%s': no answer to its first event%s%s; %s", topic->name,
                 self->outage.reason[0] ? ": " : "", self->outage.reason,
                 waits ? "its events wait" : "a new producer is made");

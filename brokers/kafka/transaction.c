@@ -142,7 +142,7 @@ void kafka_transaction_report_late(struct kafka_broker *self, struct kafka_publi
     kafka_report(self, publish, &index, 1, OUTBOX_UNKNOWN, &error);
 }
 
-bool kafka_transaction_blames_topic(struct kafka_broker *self, const struct kafka_topic *topic)
+bool kafka_transaction_note_silence(struct kafka_broker *self, const struct kafka_topic *topic)
 {
     if (self->state != KAFKA_RUNNING) /* of the same producer, after the first message */
         return topic->state == KAFKA_TOPIC_FAILING;

@@ -20,8 +20,9 @@
  *  - An unknown outcome of a commit is resolved by the next start alone: init_transactions, then the progress record.
  *  - Fenced: the host makes sure that it owns the outbox before the next start.
  *
- * A message without an answer ends its transaction, too. Once, that is the broker's fault: one that was just started is
- * slow. All events are sent again in order, and no key waits for itself. The next time it is the topic's.
+ * A message without an answer ends its transaction, too. The first time the broker is taken for the cause, since a
+ * broker that was just started is slow: all events are sent again in order, and no key is blocked. The next time,
+ * without a committed transaction in between, the topic is taken for the cause.
  */
 #ifndef OBX_BROKERS_KAFKA_TRANSACTION_H
 #define OBX_BROKERS_KAFKA_TRANSACTION_H

@@ -17,8 +17,7 @@ struct obx_check_report {
 struct obx_check_part {
     const struct obx_check_report *report;
     const char *name;
-    int status; /* the most important cause of the errors so far: CONFIG, PERMISSION, others; OUTBOX_OK: there is none
-                 */
+    int status; /* the most important cause of the errors so far: CONFIG, PERMISSION, others; OUTBOX_OK: none */
 };
 
 /* The callback of struct outbox_check; arg: struct obx_check_part. */

@@ -20,8 +20,8 @@ struct obx_retry_claim {
     uint32_t room, count;              /* of positions; of which this many are claimed */
     uint32_t limit;                    /* most positions to claim: no more than fit into an answer */
     bool in_pipeline;
-    uint64_t vanished, last_vanished,
-        log_at; /* events that are gone and not in the log yet; no line earlier than this */
+    uint64_t vanished, last_vanished; /* events that are gone and not in the log yet: how many, and the last one's id */
+    uint64_t log_at;                  /* no line of them earlier than this */
 };
 
 struct obx_retry_claim *obx_retry_claim_new(struct obx_stages *stages)
