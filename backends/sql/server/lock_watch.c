@@ -56,8 +56,10 @@ static void on_answer(struct sql_request *request, void *result)
     struct sql_lock_watch *watch = &store->lock_watch;
     struct sql_row row = {.result = result};
     watch->answered = result && store->driver->next_row(&row);
-    if (watch->answered)
+    if (watch->answered) {
         sql_copy_cell(watch->reason, sizeof watch->reason, store->driver->cell(&row, 0));
+        watch->empty = 0;
+    }
     store->driver->free_result(result);
 }
 
@@ -69,6 +71,16 @@ static void log_reason(struct sql_store *store, const struct sql_lane *waiting)
     watch->log_at_ns = now_of(store) + LOG_EVERY_NS;
     store->host->log(store->host, OUTBOX_LOG_WARN, "%s: no answer for %llu s: it waits for %s", waiting->head->what,
                      (unsigned long long)((now_of(store) - waiting->head_since_ns) / (1000 * MS)), watch->reason);
+}
+
+/* No lock is known. After the first such answer the reason stays: the server may have ended the wait just now, and the
+ * error of the statement comes on the other connection. */
+static void note_empty(struct sql_lock_watch *watch, const struct outbox_error *error)
+{
+    watch->question = 0;
+    watch->empty += !error->code;
+    if (watch->empty > 1)
+        watch->reason[0] = '\0';
 }
 
 static void on_done(struct sql_request *request, const struct outbox_error *error)
@@ -84,7 +96,7 @@ static void on_done(struct sql_request *request, const struct outbox_error *erro
     else if (error->code != OUTBOX_E_NOT_CONNECTED && store->driver->lock_questions[++watch->question])
         ask(store, waiting, other);
     else
-        watch->question = 0;
+        note_empty(watch, error);
 }
 
 /*
@@ -130,7 +142,7 @@ void sql_lock_watch_end(struct sql_store *store)
 void sql_lock_watch_forget(struct sql_store *store)
 {
     store->lock_watch.reason[0] = '\0';
-    store->lock_watch.question = 0;
+    store->lock_watch.question = store->lock_watch.empty = 0;
 }
 
 const char *sql_lock_watch_reason(struct sql_store *store)

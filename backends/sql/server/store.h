@@ -86,6 +86,7 @@ struct sql_lock_watch {
     struct outbox_timer *timer; /* NULL: not needed yet */
     bool armed, asking, answered;
     unsigned question; /* of driver->lock_questions, the one that the server answers */
+    unsigned empty;    /* answers in a row that name no lock */
     uint64_t log_at_ns;
     char reason[300];
     struct sql_request request;

@@ -2,6 +2,7 @@
 /* tests/stores/sql-suite/lock_wait_test.c - a relay that waits for a lock of another session says which, and whose */
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -133,6 +134,43 @@ Test(lock_wait, start_that_fails_during_a_question_has_the_reason_of_the_one_bef
     unlock_table(other);
     session_close(catalog.session);
     session_close(other);
+    fixture_close(&fixture);
+}
+
+struct stopped {
+    struct session *session; /* which holds the lock */
+    long long pid;           /* of the server's process that waited for it; 0: not yet */
+};
+
+/* The lock is released, and the statement still has no answer. */
+static void stop_waiting_process(void *arg, enum outbox_log_level level, const char *subject, const char *text)
+{
+    struct stopped *stopped = arg;
+    (void)level, (void)subject;
+    if (stopped->pid || !strstr(text, "waits for"))
+        return;
+    stopped->pid = session_run(stopped->session, "SELECT pid FROM pg_locks WHERE NOT granted AND relation = "
+                                                 "'lock_waited'::regclass");
+    cr_assert_eq(kill((pid_t)stopped->pid, SIGSTOP), 0);
+    unlock_table(stopped->session);
+}
+
+Test(lock_wait, lock_that_was_released_is_no_reason)
+{
+    struct sql_fixture fixture;
+    if (server_kind() != POSTGRES)
+        return; /* a session is no process there */
+    fixture_open(&fixture, "lock_waited", true, "");
+    struct stopped stopped = {.session = session_open()};
+    lock_table(&fixture, stopped.session);
+    fixture.base.log.write = stop_waiting_process;
+    fixture.base.log.arg = &stopped;
+    start_within(&fixture, 10000);
+    cr_assert(stopped.pid);
+    cr_assert_eq(kill((pid_t)stopped.pid, SIGCONT), 0);
+    cr_assert_eq(fixture.error.code, OUTBOX_E_TIMEOUT, "%s", fixture.error.text);
+    cr_assert_null(strstr(fixture.error.text, "waits for"), "%s", fixture.error.text);
+    session_close(stopped.session);
     fixture_close(&fixture);
 }
 
