@@ -112,8 +112,8 @@ Test(kafka_transaction_topics, topic_that_loses_its_leader_delays_others_once)
                             "publish to topic 'left': Broker: Leader not available; its events wait", mend_leader);
 }
 
-/* Messages of both are in flight: of a topic whose leader does not answer, and of one that has no leader. The other
- * broker answers questions about both. Whatever the order of the topics is. */
+/* Messages of two topics are in flight: the leader of one does not answer, and the other has no leader. Another broker
+ * gives the metadata of both. The order of the two topics makes no difference. */
 static void is_found_behind(const char *hanging, const char *without_leader)
 {
     struct batch batch;
@@ -151,8 +151,8 @@ Test(kafka_transaction_topics, topic_that_hangs_hides_no_other)
     is_found_behind("second", "first");
 }
 
-/* Metadata shows the topic, and its messages are refused: that costs a producer. Until the pause is over nothing is
- * tried, whatever is published. */
+/* Metadata has the topic, and its messages are refused: that costs a producer. Until the pause is over no event of the
+ * topic is tried. */
 Test(kafka_transaction_topics, forbidden_topic_is_not_tried_for_each_event)
 {
     struct batch batch;

@@ -88,8 +88,8 @@ void capture_await(struct capture *capture, uint32_t flags, uint32_t max_rows)
     } while (capture->behind && fixture_now_ms() < end);
 }
 
-/* Until a claim gives nothing. One that is behind has more to come, on a busy machine: while less is there than
- * expected. */
+/* Claims until one gives nothing. On a busy machine a claim may give nothing while the reader is behind: as long as
+ * less came than is expected, it is awaited. */
 static void claim_all(struct capture *capture, uint32_t flags, const char *expected)
 {
     uint32_t before;

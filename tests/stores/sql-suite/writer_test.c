@@ -133,7 +133,7 @@ static bool takes_headers(struct sql_fixture *fixture, const char *headers)
     return session_try(fixture->sql, sql);
 }
 
-/* Whoever writes them, and in whatever language: the relay could only reject the event. */
+/* The relay would reject such an event, so the INSERT of any program fails. */
 Test(writer, table_of_init_refuses_headers_that_the_relay_cannot_read)
 {
     static const char *const readable[] = {"NULL", "'null'", "'{}'", "' [ ] '", "' {\"a\": [1], \"b\": null}'"},

@@ -19,7 +19,7 @@ enum {
     LEASE_MS = 10000,
     EVENTS = 12,
     QUIET_MS = 60000,  /* between the last event and the checks */
-    UNOWNED_MS = 6000, /* beside the lease of an owner that hangs */
+    UNOWNED_MS = 6000, /* the longest time without an owner, in addition to the lease of one that hangs */
     STUCK_MS = 15 * PATIENCE_MS,
     BAR_MS = 15 * PATIENCE_MS,
     BAR_MAX_MS = 16 * BAR_MS
