@@ -6,13 +6,11 @@
 
 Everything listens on 127.0.0.1 and lives in one temporary directory.
 """
-import fcntl
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -20,6 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SERVICES = os.path.join(ROOT, "tests", "services")
 UNAVAILABLE = 69
+sys.path.insert(0, SERVICES)
+from ports import reserve_ports  # noqa: E402
 
 
 class Unavailable(Exception):
@@ -36,21 +36,6 @@ def until(condition, seconds, what):
         if time.monotonic() > deadline:
             raise TimeoutError("not within %d s: %s" % (seconds, what))
         time.sleep(0.05)
-
-
-def reserve_ports():
-    """The first of eight ports, and what keeps them from other tests while it is open: see tests/services/ports.sh."""
-    held = "/tmp/outbox-ports.%d" % os.getuid()
-    os.makedirs(held, exist_ok=True)
-    while True:
-        first = 20000 + random.randrange(1500) * 8
-        lock = open(os.path.join(held, str(first)), "w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        if all(socket.socket().connect_ex(("127.0.0.1", first + n)) for n in range(8)):
-            return first, lock
 
 
 class Service:
