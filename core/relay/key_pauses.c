@@ -46,7 +46,7 @@ void obx_key_pauses_pause(struct obx_stages *stages, struct obx_key *key)
     const struct obx_relay_settings *settings = &context->settings;
     const struct obx_last_failure *failure = obx_key_last_failure(key);
     key->draining = false;
-    key->failures++;
+    obx_keys_set_failures(stages->keys, key, key->failures + 1);
     context->stats.retried++;
     if (waits_for_people(stages, key))
         obx_keys_set_exhausted(stages->keys, key, true);

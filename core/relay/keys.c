@@ -23,6 +23,7 @@ void obx_keys_init(struct obx_keys *keys)
 static void remove_key(struct obx_keys *keys, struct obx_key *key)
 {
     obx_keys_set_exhausted(keys, key, false);
+    obx_keys_set_failures(keys, key, 0);
     keys->events -= key->count;
     HASH_DEL(keys->table, key);
     obx_heap_clear(&keys->waiting, &key->due);
@@ -127,7 +128,7 @@ struct obx_key *obx_keys_block(struct obx_keys *keys, uint64_t hash, struct outb
     uint32_t index = lower_bound(key, position);
     if (key->count && index == key->first) {
         obx_keys_set_exhausted(keys, key, false);
-        key->failures = 0;
+        obx_keys_set_failures(keys, key, 0);
     }
     memmove(&key->events[index + 1], &key->events[index], (key->first + key->count - index) * sizeof *key->events);
     key->events[index] = (struct obx_blocked_event){.position = position};
@@ -160,12 +161,26 @@ void obx_keys_remove_event(struct obx_keys *keys, struct obx_key *key, struct ou
         remove_key(keys, key);
 }
 
+static uint64_t counts_as_failing(const struct obx_key *key)
+{
+    return key->failures && !key->exhausted;
+}
+
+void obx_keys_set_failures(struct obx_keys *keys, struct obx_key *key, uint32_t failures)
+{
+    keys->failing -= counts_as_failing(key);
+    key->failures = failures;
+    keys->failing += counts_as_failing(key);
+}
+
 void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exhausted)
 {
     key->reject_logged &= exhausted;
     if (key->exhausted == exhausted)
         return;
+    keys->failing -= counts_as_failing(key);
     key->exhausted = exhausted;
+    keys->failing += counts_as_failing(key);
     if (exhausted)
         keys->exhausted_events += key->count;
     else
@@ -174,7 +189,7 @@ void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exh
 
 void obx_keys_end_pause(struct obx_keys *keys, struct obx_key *key, uint64_t now)
 {
-    key->failures = 0;
+    obx_keys_set_failures(keys, key, 0);
     if (!key->retrying && !key->behind_lane)
         obx_heap_set(&keys->waiting, &key->due, now);
 }

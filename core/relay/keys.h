@@ -54,7 +54,7 @@ struct obx_key {
     bool reject_logged;      /* that its first event was rejected */
     int failed_code;         /* why an event came back */
     uint32_t retry_after_ms; /* the pause that the server asked for then; 0: none */
-    uint32_t failures;       /* in a row, for the pause */
+    uint32_t failures;       /* in a row, for the pause; set by obx_keys_set_failures() */
     uint32_t claimed;        /* RETRYING: so many of its first events are being claimed or published */
     uint64_t since_ns;
     struct obx_blocked_event *events;      /* owned; ascending by position */
@@ -68,6 +68,7 @@ struct obx_keys {
     struct obx_list retrying, sending, failed;
     uint64_t events; /* of all keys */
     uint64_t exhausted_events;
+    uint64_t failing; /* keys with failures that are not exhausted */
     uint32_t last_failures;
     struct obx_causes causes; /* of warnings about causes that are not an event's: key_pauses.c */
 };
@@ -125,6 +126,7 @@ static inline bool obx_key_failed(const struct obx_key *key)
 /* Exhausted: the first event was rejected, has no attempts left, or waits for 10 s already for something that only
  * people change, such as a missing topic. It is still tried again, with pauses. */
 void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exhausted);
+void obx_keys_set_failures(struct obx_keys *keys, struct obx_key *key, uint32_t failures);
 /* The pause of a WAITING key is over, and the next ones are short. */
 void obx_keys_end_pause(struct obx_keys *keys, struct obx_key *key, uint64_t now);
 void obx_keys_end_pauses(struct obx_keys *keys, uint64_t now); /* of all keys */

@@ -171,7 +171,7 @@ static void on_retry_delivered(struct obx_stages *stages, const struct outbox_me
     if (!key)
         return;
     obx_keys_set_exhausted(stages->keys, key, false);
-    key->failures = 0;
+    obx_keys_set_failures(stages->keys, key, 0);
     obx_keys_remove_event(stages->keys, key, position);
 }
 

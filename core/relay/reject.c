@@ -30,7 +30,7 @@ static void block_by_first(struct obx_stages *stages, struct obx_key *key, const
         log_blocked(stages, key, error);
     obx_keys_set_exhausted(stages->keys, key, true);
     key->reject_logged = true;
-    key->failures = OBX_MAX(key->failures, BLOCKED_FAILURES);
+    obx_keys_set_failures(stages->keys, key, OBX_MAX(key->failures, BLOCKED_FAILURES));
     if (!key->retrying)
         obx_keys_wait(stages->keys, key, context->now + (uint64_t)context->settings.retry_max_ms * OBX_MS);
 }
@@ -127,7 +127,7 @@ static void halt(struct obx_stages *stages, const struct outbox_message *message
     obx_error_set(&context->halt_reason, OUTBOX_E_REJECTED,
                   "event %.*s cannot be published, the relay has halted (on_reject: stop): %.*s; correct or delete the "
                   "event, then reload the configuration (SIGHUP)",
-                  id_size(message), id_text(message), outbox_cut(error->text, 180), error->text);
+                  id_size(message), id_text(message), OUTBOX_CUT(error->text, 180));
     OBX_RELAY_LOG(context, OUTBOX_LOG_ERROR, "%s", context->halt_reason.text);
 }
 

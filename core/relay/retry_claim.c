@@ -92,12 +92,7 @@ bool obx_retry_claim_is_slow(const struct obx_retry_claim *retry)
 {
     const struct obx_keys *keys = retry->stages->keys;
     uint64_t waiting = keys->events - keys->exhausted_events;
-    if (retry->stages->context.reads_log || waiting < (uint64_t)SLOW_CLAIMS * retry->room)
-        return false;
-    for (const struct obx_key *key = keys->table; key; key = key->hh.next)
-        if (key->failures && !key->exhausted)
-            return false;
-    return true;
+    return !retry->stages->context.reads_log && waiting >= (uint64_t)SLOW_CLAIMS * retry->room && !keys->failing;
 }
 
 /* Of a key that failed in its last retry only the first event is tried; after a success, all of them. */

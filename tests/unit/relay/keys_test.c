@@ -79,6 +79,28 @@ Test(keys, exhausted_events_are_counted)
     cr_assert_eq(keys.exhausted_events, 0);
 }
 
+Test(keys, failing_keys_that_are_not_exhausted_are_counted)
+{
+    struct obx_keys keys;
+    obx_keys_init(&keys);
+    struct obx_key *key = obx_keys_block(&keys, 1, at(2), 0), *other = obx_keys_block(&keys, 2, at(3), 0);
+    obx_keys_set_failures(&keys, key, 1);
+    obx_keys_set_failures(&keys, key, 2);
+    obx_keys_set_failures(&keys, other, 1);
+    cr_assert_eq(keys.failing, 2);
+    obx_keys_set_exhausted(&keys, key, true);
+    cr_assert_eq(keys.failing, 1);
+    obx_keys_block(&keys, 1, at(1), 0); /* a new first event: neither exhausted nor failed */
+    cr_assert_eq(keys.failing, 1);
+    obx_keys_set_failures(&keys, key, 1);
+    obx_keys_end_pauses(&keys, 0);
+    cr_assert_eq(keys.failing, 0);
+    obx_keys_set_failures(&keys, other, 1);
+    obx_keys_remove_event(&keys, other, at(3));
+    cr_assert_eq(keys.failing, 0);
+    obx_keys_clear(&keys);
+}
+
 Test(keys, failed_allocation_leaves_no_key)
 {
     for (size_t n = 1;; n++) {
