@@ -196,6 +196,20 @@ Test(capture_rows, a_generated_column_of_the_route_is_refused)
     close_capture(&fixture);
 }
 
+/* As in a table of Debezium. */
+Test(capture_rows, a_table_may_lack_optional_columns_of_the_route)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_few");
+    fixture_run(&fixture, "ALTER TABLE %s DROP created_at");
+    fixture_begin(&fixture);
+    insert_and_delete(&fixture, "a");
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 1);
+    cr_assert_eq(batch->values[3].type, OUTBOX_TIME); /* when it was committed */
+    obx_store_release(fixture.store, batch);
+    close_capture(&fixture);
+}
+
 Test(capture_rows, rows_from_before_a_column_was_renamed_are_named)
 {
     struct sql_fixture fixture;
