@@ -181,7 +181,6 @@ bool mys_put_renew(struct sql_request *request)
         mys_append_found(store, request->sql);
         obx_sql_text_puts(request->sql, ", 0)");
     }
-    store->foreign.shown = store->foreign.found;
     return true;
 }
 
@@ -195,10 +194,12 @@ static void on_created(struct sql_store *store, MYSQL_RES *result)
 
 void mys_on_renew(struct sql_request *request, void *result)
 {
-    enum { CREATED, DELETED };
+    enum { CREATED, DELETED, SHOWN };
     if (request->index == CREATED)
         on_created(request->store, result);
     else if (request->index == DELETED)
         sql_foreign_deletes_measure(request->store, mys_value(result, 0, -1));
+    else if (request->index == SHOWN)
+        request->store->foreign.shown = true;
     mysql_free_result(result);
 }

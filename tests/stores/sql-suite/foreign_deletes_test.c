@@ -28,13 +28,20 @@ static void begin(struct sql_fixture *fixture, const char *table)
     fixture_begin(fixture);
 }
 
-/* A pause after it: to renew as fast as possible would keep both processors busy. */
-static void renew(struct sql_fixture *fixture)
+static int try_renew(struct sql_fixture *fixture)
 {
     struct loop_fixture_call call = {0};
     loop_fixture_reset(&call);
     obx_store_renew(fixture->store, &call.call, 0);
-    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
+    int code = loop_fixture_wait(&fixture->base, &call);
+    fixture->error = call.error;
+    return code;
+}
+
+/* A pause after it: to renew as fast as possible would keep both processors busy. */
+static void renew(struct sql_fixture *fixture)
+{
+    cr_assert_eq(try_renew(fixture), 0, "%s", fixture->error.text);
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 }
 
@@ -84,11 +91,37 @@ static bool server_counts(struct sql_fixture *fixture)
 
 static const char finding[] = "something else than the relay deletes rows of table ";
 
+#define COUNTS "SELECT ON performance_schema.table_io_waits_summary_by_table"
+
+/* Of MySQL. A user whose rights on the counts are its own, so that they can be taken away. */
+static void begin_with_rights(struct sql_fixture *fixture)
+{
+    fixture_open(fixture, "vanishing", true, "");
+    if (server_kind() != POSTGRES) {
+        server_make_user(fixture->sql, "counting", "");
+        server_grant(fixture->sql, "ALL", "*", "counting");
+        session_run(fixture->sql, "GRANT " COUNTS " TO counting@'%'");
+        fixture_reconfigure(fixture, &(struct server_place){.user = "counting"}, "");
+    }
+    fixture->base.log.write = write_log;
+    fixture_begin(fixture);
+}
+
+/* The owner holds a lock for `check`, by a renewal. One that fails, and keeps the session, takes no lock. */
+static void fail_one_renewal(struct sql_fixture *fixture)
+{
+    if (server_kind() == POSTGRES)
+        return;
+    session_run(fixture->sql, "REVOKE " COUNTS " FROM counting@'%'");
+    cr_assert_eq(try_renew(fixture), OUTBOX_E_PERMISSION, "%s", fixture->error.text);
+    session_run(fixture->sql, "GRANT " COUNTS " TO counting@'%'");
+}
+
 /* Its own deletes, while it measures, are no finding. */
 Test(foreign_deletes, rows_that_vanish_are_logged_and_found_by_check)
 {
     struct sql_fixture fixture;
-    begin(&fixture, "vanishing");
+    begin_with_rights(&fixture);
     if (!server_counts(&fixture))
         cr_skip_test("an owner measures from version 15 on");
     int64_t began = fixture_now_ms(), now;
@@ -101,6 +134,7 @@ Test(foreign_deletes, rows_that_vanish_are_logged_and_found_by_check)
     cr_assert_eq(fixture_check(&fixture, finding).count, 0);
     cr_assert(loop_fixture_poll(&fixture.base, vanishes_and_is_logged, &fixture), "%s", logged);
     cr_assert(strstr(logged, ".vanishing: something else than this relay has deleted rows, "), "%s", logged);
+    fail_one_renewal(&fixture);
     renew(&fixture);
     struct fixture_findings found = fixture_check(&fixture, finding);
     cr_assert(found.count == 1 && found.severity == OUTBOX_SEVERITY_WARNING);
