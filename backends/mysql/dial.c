@@ -27,10 +27,11 @@ struct mys_dial {
 static void describe(const struct mys_target *target, char to[160])
 {
     if (target->host)
-        snprintf(to, 160, "%.80s:%u as %.40s", target->host, target->port, target->user ? target->user : "?");
+        snprintf(to, 160, "%.*s:%u as %.*s", OUTBOX_CUT(target->host, 80), target->port,
+                 OUTBOX_CUT(target->user ? target->user : "?", 40));
     else
-        snprintf(to, 160, "%.80s as %.40s", target->socket ? target->socket : "the local socket",
-                 target->user ? target->user : "?");
+        snprintf(to, 160, "%.*s as %.*s", OUTBOX_CUT(target->socket ? target->socket : "the local socket", 80),
+                 OUTBOX_CUT(target->user ? target->user : "?", 40));
 }
 
 static uint32_t wait_for(const struct mys_attempt *attempt, struct mys_wait wait)

@@ -27,8 +27,8 @@ static void describe(const struct sql_store *sql, char *text, size_t size)
     const struct mys_store *store = mys_store_in(sql);
     const struct mys_server *server = &store->server;
     const char *host = mysql_get_host_info(store->owner.client.mysql);
-    snprintf(text, size, "%s %.40s at %.60s as %.60s", server->mariadb ? "MariaDB" : "MySQL", server->version,
-             host ? host : "?", server->user);
+    snprintf(text, size, "%s %.*s at %.*s as %.*s", server->mariadb ? "MariaDB" : "MySQL",
+             OUTBOX_CUT(server->version, 40), OUTBOX_CUT(host ? host : "?", 60), OUTBOX_CUT(server->user, 60));
 }
 
 static const char *place_of(const struct sql_store *store)

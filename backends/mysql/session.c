@@ -135,9 +135,9 @@ static void on_charsets(struct sql_request *request, void *result)
     if (!sets || strcmp(sets, wanted) != 0)
         mys_fail(
             &request->store->start_error, OUTBOX_E_UNSUPPORTED,
-            "set the session up: the character sets (client, connection, results) are \"%.100s\" after SET NAMES "
+            "set the session up: the character sets (client, connection, results) are \"%.*s\" after SET NAMES "
             "utf8mb4, and events would be changed on their way; check the proxies between the relay and the server",
-            sets ? sets : "");
+            OUTBOX_CUT(sets ? sets : "", 100));
     mysql_free_result(result);
 }
 

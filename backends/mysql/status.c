@@ -26,7 +26,8 @@ static void report_status(struct sql_op *op)
     if (!status)
         return;
     op->session = (uint64_t)mys_number(&row, SQL_STATUS_OWNER, 0);
-    snprintf(status->server, sizeof status->server, "%s %.80s", server->mariadb ? "MariaDB" : "MySQL", server->version);
+    snprintf(status->server, sizeof status->server, "%s %.*s", server->mariadb ? "MariaDB" : "MySQL",
+             OUTBOX_CUT(server->version, 80));
 }
 
 /* The names as the server has them: it may compare names without case. */
@@ -67,7 +68,7 @@ static void report_owner(struct sql_op *op)
         return;
     OUTBOX_SET_MEMBER(status, owner_since_us, mys_integer_of(&row, 1, -1));
     const char *owner = mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "";
-    snprintf(status->owner, sizeof status->owner, "%.*s, connection %llu", outbox_cut(owner, 64), owner,
+    snprintf(status->owner, sizeof status->owner, "%.*s, connection %llu", OUTBOX_CUT(owner, 64),
              (unsigned long long)op->session);
 }
 

@@ -262,12 +262,13 @@ static void name_connections(struct pg_target *target, const char *application, 
 {
     char host[OUTBOX_PROCESS_HOST];
     outbox_host_name(host, sizeof host);
-    snprintf(target->application, sizeof target->application, "outbox %.20s@%s:%ld", relay, host, (long)getpid());
-    snprintf(target->wakeup, sizeof target->wakeup, "outbox %.40s wakeup", relay);
+    snprintf(target->application, sizeof target->application, "outbox %.*s@%s:%ld", OUTBOX_CUT(relay, 20), host,
+             (long)getpid());
+    snprintf(target->wakeup, sizeof target->wakeup, "outbox %.*s wakeup", OUTBOX_CUT(relay, 40));
     if (!application)
         return;
-    snprintf(target->application, sizeof target->application, "%.63s", application);
-    snprintf(target->wakeup, sizeof target->wakeup, "%.47s wakeup", application);
+    snprintf(target->application, sizeof target->application, "%.*s", OUTBOX_CUT(application, 63));
+    snprintf(target->wakeup, sizeof target->wakeup, "%.*s wakeup", OUTBOX_CUT(application, 47));
 }
 
 /* Of other clients: libpq has none of them. */

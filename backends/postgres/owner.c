@@ -162,10 +162,11 @@ static void describe_session(const char *name, const char *client, long session,
     int relay_size = host ? (int)(host - name) - 7 : 0;
     int host_size = host ? (int)(strrchr(name, ':') - host) - 1 : 0;
     if (host)
-        snprintf(owner, size, "%.*s on %.*s, process %.10s, session %ld", relay_size, name + 7, host_size, host + 1,
-                 host + host_size + 2, session);
+        snprintf(owner, size, "%.*s on %.*s, process %.*s, session %ld", relay_size, name + 7, host_size, host + 1,
+                 OUTBOX_CUT(host + host_size + 2, 10), session);
     else
-        snprintf(owner, size, "%.40s at %.30s, session %ld", *name ? name : "a relay", client, session);
+        snprintf(owner, size, "%.*s at %.*s, session %ld", OUTBOX_CUT(*name ? name : "a relay", 40),
+                 OUTBOX_CUT(client, 30), session);
 }
 
 int64_t pg_describe_owner(const char *holder, char *owner, size_t size)

@@ -28,8 +28,8 @@ static void describe(const struct sql_store *sql, char *text, size_t size)
 {
     const struct pg_store *store = pg_store_in(sql);
     const char *version = PQparameterStatus(store->owner.pg, "server_version");
-    snprintf(text, size, "PostgreSQL %.20s at %s, database %.63s", version ? version : "?",
-             pg_where(store->owner.pg).text, store->server.database);
+    snprintf(text, size, "PostgreSQL %.*s at %s, database %.*s", OUTBOX_CUT(version ? version : "?", 20),
+             pg_where(store->owner.pg).text, OUTBOX_CUT(store->server.database, 63));
 }
 
 static const char *place_of(const struct sql_store *store)

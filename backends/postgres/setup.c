@@ -108,7 +108,7 @@ void pg_setup_result(struct sql_request *request, void *result)
 void pg_append_missing(const struct sql_store *store, struct obx_sql_text *sql)
 {
     struct sql_table_name position = store->outbox;
-    snprintf(position.name, sizeof position.name, "%.64s", store->capture.position_name);
+    snprintf(position.name, sizeof position.name, "%.*s", OUTBOX_CUT(store->capture.position_name, 64));
     obx_sql_text_puts(sql, "SELECT pg_catalog.num_nulls(pg_catalog.to_regclass(");
     sql_append_table_literal(store, sql, &store->outbox);
     obx_sql_text_puts(sql, "), pg_catalog.to_regclass(");

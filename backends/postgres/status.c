@@ -29,7 +29,8 @@ static void report_status(struct sql_op *op)
     report_identity(pg_store_in(op->store), status);
     int64_t since_us = pg_describe_owner(pg_text(op->result, 0, SQL_STATUS_OWNER), status->owner, sizeof status->owner);
     OUTBOX_SET_MEMBER(status, owner_since_us, since_us);
-    snprintf(status->server, sizeof status->server, "PostgreSQL %.80s", pg_text(op->result, 0, SQL_STATUS_OWNER + 1));
+    snprintf(status->server, sizeof status->server, "PostgreSQL %.*s",
+             OUTBOX_CUT(pg_text(op->result, 0, SQL_STATUS_OWNER + 1), 80));
 }
 
 const struct sql_probe pg_status_probes[] = {

@@ -118,11 +118,10 @@ void pg_survey(struct sql_op *op)
     PGconn *pg = pg_conn_of(op->store->owner)->pg;
     const char *name = PQparameterStatus(pg, "application_name");
     if (PQstatus(pg) == CONNECTION_OK && !pg_names_process(name ? name : "")) /* a lost session has no name */
-        sql_op_fail(
-            op, OUTBOX_E_CONFIG,
-            "survey the outboxes: the application name is \"%.63s\"; remove application_name from the store and "
-            "its dsn: processes that share outboxes know each other by the name that outbox makes",
-            name ? name : "");
+        sql_op_fail(op, OUTBOX_E_CONFIG,
+                    "survey the outboxes: the application name is \"%.*s\"; remove application_name from the store and "
+                    "its dsn: processes that share outboxes know each other by the name that outbox makes",
+                    OUTBOX_CUT(name ? name : "", 63));
     else
         sql_op_submit(op, op->store->owner, "survey the outboxes", put_survey, sql_op_store_result, surveyed);
 }

@@ -79,8 +79,7 @@ static void keep_failure(struct dead_letter_op *move, uint32_t index, const stru
     case OUTBOX_E_PERMISSION:
     case OUTBOX_E_AGAIN:
         if (!move->failures++)
-            snprintf(move->reason, sizeof move->reason, "%.*s", outbox_cut(error->text, sizeof move->reason - 1),
-                     error->text);
+            snprintf(move->reason, sizeof move->reason, "%.*s", OUTBOX_CUT(error->text, sizeof move->reason - 1));
         if (host_asks(move->args))
             move->args->kept[index] = 1;
         break;
@@ -123,7 +122,7 @@ static void report_kept(struct dead_letter_op *move)
     for (uint32_t i = 0; i < rows->count; i++)
         rows->refused->rows += rows->kept[i];
     snprintf(rows->refused->reason, sizeof rows->refused->reason, "%.*s",
-             outbox_cut(move->reason, sizeof rows->refused->reason - 1), move->reason);
+             OUTBOX_CUT(move->reason, sizeof rows->refused->reason - 1));
 }
 
 static void dead_letter_run(struct lite_op *op, struct lite_conn *conn)

@@ -91,7 +91,7 @@ bool lite_refused_add(struct lite_refused *refused, struct lite_conn *conn, int6
     uint64_t now = conn->host->now(conn->host);
     if (obx_sql_ranges_contain(&refused->ids, id))
         return true;
-    snprintf(refused->reason, sizeof refused->reason, "row %lld: %.*s", (long long)id, outbox_cut(why, 150), why);
+    snprintf(refused->reason, sizeof refused->reason, "row %lld: %.*s", (long long)id, OUTBOX_CUT(why, 150));
     if (lite_refused_count(refused) >= LITE_REFUSED_MAX) {
         outbox_error_set(
             error, OUTBOX_E_AGAIN,
@@ -121,7 +121,7 @@ enum lite_removal lite_remove(struct lite_refused *refused, struct lite_conn *co
     if (code != SQLITE_ROW && !lite_is_row_failure(conn))
         lite_fail(conn, code, what, error);
     const char *cause = code == SQLITE_ROW ? "a trigger of the table keeps it" : sqlite3_errmsg(conn->db);
-    snprintf(why, sizeof why, "%.*s", outbox_cut(cause, sizeof why - 1), cause);
+    snprintf(why, sizeof why, "%.*s", OUTBOX_CUT(cause, sizeof why - 1));
     reset_delete(conn);
     if (error->code)
         return LITE_REMOVE_FAILED;

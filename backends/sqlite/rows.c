@@ -248,7 +248,7 @@ int lite_batch_add(const struct lite_rows *set, struct lite_batch *batch, sqlite
 
 void lite_batch_set_unreadable(struct lite_batch *batch, const char *why)
 {
-    snprintf(batch->reason, sizeof batch->reason, "%.*s", outbox_cut(why, sizeof batch->reason - 1), why);
+    snprintf(batch->reason, sizeof batch->reason, "%.*s", OUTBOX_CUT(why, sizeof batch->reason - 1));
     batch->reasons[0] = batch->reason;
     batch->rows.unreadable = batch->reasons;
 }

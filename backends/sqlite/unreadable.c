@@ -50,8 +50,7 @@ static bool try_column(const struct lite_claim_op *claim, struct lite_conn *conn
     int code = statement ? sqlite3_step(statement) : SQLITE_DONE;
     bool fails = lite_may_be_content(code);
     if (fails && !*why)
-        snprintf(why, size, "column %.*s: %.*s", outbox_cut(expression, 60), expression,
-                 outbox_cut(sqlite3_errmsg(conn->db), 150), sqlite3_errmsg(conn->db));
+        snprintf(why, size, "column %.*s: %.*s", OUTBOX_CUT(expression, 60), OUTBOX_CUT(sqlite3_errmsg(conn->db), 150));
     sqlite3_finalize(statement);
     return fails;
 }

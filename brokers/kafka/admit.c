@@ -6,6 +6,8 @@
  * The size is computed as librdkafka does, with every length at its maximum: a message that passes here passes there. A
  * topic may have lower limits and other rules: see topic_limits.h.
  */
+#include <outbox/text_util.h>
+
 #include "broker.h"
 
 #define TOPIC_MAX 249u
@@ -23,8 +25,8 @@ int kafka_topic_name_validate(struct outbox_bytes topic, struct outbox_error *er
         return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "the topic is empty");
     if (topic.size > TOPIC_MAX)
         return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
-                           "topic '%.40s...' has %zu characters, Kafka allows %u", (const char *)topic.data, topic.size,
-                           TOPIC_MAX);
+                           "topic '%.*s...' has %zu characters, Kafka allows %u", outbox_cut_bytes(topic, 40),
+                           (const char *)topic.data, topic.size, TOPIC_MAX);
     for (size_t i = 0; i < topic.size; i++)
         if (!is_topic_character(name[i]))
             return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,

@@ -62,8 +62,8 @@ static void find_silent(struct kafka_findings *findings, const struct attempt *a
         &findings->list, OUTBOX_SEVERITY_ERROR,
         "make the address reachable from here, or correct the broker's advertised.listeners: events of the partitions "
         "that it leads wait",
-        "broker %d does not answer at its advertised address %s:%d: %.160s", attempt->broker->id, attempt->broker->host,
-        attempt->broker->port, attempt->reason[0] ? attempt->reason : "no answer within 4 s");
+        "broker %d does not answer at its advertised address %s:%d: %.*s", attempt->broker->id, attempt->broker->host,
+        attempt->broker->port, OUTBOX_CUT(attempt->reason[0] ? attempt->reason : "no answer within 4 s", 160));
     outbox_find_code(found, OUTBOX_E_NOT_CONNECTED);
 }
 

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <outbox/text_util.h>
+
 #include "broker.h"
 
 #define UNKNOWN_TRIES 30
@@ -65,9 +67,10 @@ static int error_of(const struct kafka_broker *self, rd_kafka_resp_err_t err, st
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
         snprintf(why, sizeof why,
-                 "it does not exist; create it: kafka-topics.sh --bootstrap-server '%.100s' --create --topic '%.100s' "
+                 "it does not exist; create it: kafka-topics.sh --bootstrap-server '%.*s' --create --topic '%.*s' "
                  "--partitions %lld --config cleanup.policy=compact",
-                 self->bootstrap, self->progress_topic, (long long)self->progress_partition + 1);
+                 OUTBOX_CUT(self->bootstrap, 100), OUTBOX_CUT(self->progress_topic, 100),
+                 (long long)self->progress_partition + 1);
         return fail(self, OUTBOX_E_NOT_FOUND, err, why, error);
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         return fail(self, OUTBOX_E_PERMISSION, err, "allow this user Read, Write and Describe on the topic", error);
@@ -211,9 +214,9 @@ static int refuse_stranger(const struct reading *reading, struct outbox_error *e
     const struct kafka_broker *self = reading->self;
     char why[320];
     snprintf(why, sizeof why,
-             "it has records of transactional.id '%.80s', and a partition is for one outbox; set progress_partition or "
+             "it has records of transactional.id '%.*s', and a partition is for one outbox; set progress_partition or "
              "progress_topic to one of its own",
-             reading->stranger);
+             OUTBOX_CUT(reading->stranger, 80));
     return fail(self, OUTBOX_E_CONFIG, 0, why, error);
 }
 

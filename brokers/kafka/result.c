@@ -13,6 +13,7 @@
  */
 #include "broker.h"
 
+#include <outbox/text_util.h>
 #include <stdio.h>
 
 static const char *advice_for(const struct kafka_broker *self, const struct kafka_topic *topic, int code, char *text,
@@ -25,10 +26,10 @@ static const char *advice_for(const struct kafka_broker *self, const struct kafk
     for (const struct kafka_topic *other = NULL; (other = kafka_topics_next(&self->topics, other));)
         if (other->state == KAFKA_TOPIC_OPEN && kafka_topics_collide(topic->name, other->name)) {
             snprintf(text, size,
-                     "; it cannot be created while '%.100s' exists, because Kafka takes '.' and '_' for the same: "
+                     "; it cannot be created while '%.*s' exists, because Kafka takes '.' and '_' for the same: "
                      "rename one of "
                      "them; its events wait",
-                     other->name);
+                     OUTBOX_CUT(other->name, 100));
             return text;
         }
     return "; create it; its events wait";

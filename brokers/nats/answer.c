@@ -54,8 +54,8 @@ uint32_t nats_outcome(natsMsg *answer, struct outbox_error *error)
     if (reason) {
         outcome = error_outcome(reason, error);
     } else if (!json_is_integer(json_object_get(body, "seq"))) {
-        outbox_error_set(error, OUTBOX_E_IO, "store in JetStream: the answer is not JetStream's: %.80s",
-                         natsMsg_GetDataLength(answer) ? natsMsg_GetData(answer) : "");
+        outbox_error_set(error, OUTBOX_E_IO, "store in JetStream: the answer is not JetStream's: %.*s",
+                         OUTBOX_CUT(natsMsg_GetDataLength(answer) ? natsMsg_GetData(answer) : "", 80));
         outcome = OUTBOX_RETRY_UNKNOWN;
     }
     json_decref(body);

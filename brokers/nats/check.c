@@ -24,7 +24,7 @@ static void ask(struct nats_broker *broker, const char *topic)
     natsMsg *answer = NULL;
     struct outbox_findings *findings = &broker->findings;
     outbox_findings_about(findings, "%s", topic);
-    snprintf(request, sizeof request, "{\"subject\":\"%.400s\"}", topic);
+    snprintf(request, sizeof request, "{\"subject\":\"%.*s\"}", OUTBOX_CUT(topic, 400));
     natsStatus status =
         natsConnection_RequestString(&answer, broker->connection, "$JS.API.STREAM.NAMES", request, ANSWER_MS);
     if (status != NATS_OK) {

@@ -200,7 +200,7 @@ static void connect_now(struct outbox_work *work)
         outbox_error_set(&broker->work_error, error_code(status), "connect to %s: %s%s%s", broker->servers,
                          natsStatus_GetText(status), why && *why ? ": " : "", why && *why ? why : "");
     } else {
-        snprintf(broker->inbox_subject, sizeof broker->inbox_subject, "%.40s.", inbox);
+        snprintf(broker->inbox_subject, sizeof broker->inbox_subject, "%.*s.", OUTBOX_CUT(inbox, 40));
     }
     natsInbox_Destroy(inbox);
     natsOptions_Destroy(options);

@@ -14,7 +14,7 @@ static void ask(struct rabbit_broker *broker, const char *name, bool is_queue)
     struct outbox_error error;
     char attempt[160];
     amqp_bytes_t bytes = amqp_cstring_bytes(name);
-    snprintf(attempt, sizeof attempt, "%s '%.100s'", is_queue ? "queue" : "exchange", name);
+    snprintf(attempt, sizeof attempt, "%s '%.*s'", is_queue ? "queue" : "exchange", OUTBOX_CUT(name, 100));
     amqp_channel_open(broker->connection, CHECK_CHANNEL);
     if (is_queue)
         amqp_queue_declare(broker->connection, CHECK_CHANNEL, bytes, 1, 0, 0, 0, amqp_empty_table);

@@ -69,7 +69,8 @@ static void settle(struct rabbit_broker *broker, struct rabbit_message *message,
                        "publish to RabbitMQ: the server answered basic.nack: a queue is full, or has failed");
     else if (message->is_returned)
         rabbit_resolve(broker, message, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND,
-                       "publish to RabbitMQ: exchange '%.80s' has no queue for this topic; bind one", broker->exchange);
+                       "publish to RabbitMQ: exchange '%.*s' has no queue for this topic; bind one",
+                       OUTBOX_CUT(broker->exchange, 80));
     else
         rabbit_resolve(broker, message, OUTBOX_DELIVERED, OUTBOX_OK, "%s", "");
 }

@@ -117,7 +117,7 @@ void redis_log_in(struct redis_broker *broker)
 {
     char database[24], name[64];
     snprintf(database, sizeof database, "%" PRId64, broker->database);
-    snprintf(name, sizeof name, "outbox-%.50s", broker->relay);
+    snprintf(name, sizeof name, "outbox-%.*s", OUTBOX_CUT(broker->relay, 50));
     if (broker->password && broker->user)
         send(broker, on_auth, 3, "AUTH", broker->user, broker->password);
     else if (broker->password)

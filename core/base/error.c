@@ -45,5 +45,5 @@ void obx_error_wrap(struct outbox_error *error, const char *format, ...)
     va_end(args);
     if (used >= 0 && (size_t)used < sizeof error->text - 2)
         snprintf(error->text + used, sizeof error->text - (size_t)used, ": %.*s",
-                 outbox_cut(inner, sizeof error->text - (size_t)used - 3), inner);
+                 OUTBOX_CUT(inner, sizeof error->text - (size_t)used - 3));
 }

@@ -4,6 +4,7 @@
 #define OBX_BASE_ERROR_H
 
 #include <outbox/error.h>
+#include <outbox/text_util.h> /* OUTBOX_CUT: texts of errors are short */
 
 const char *obx_error_text(int code); /* a fixed text for the code */
 

@@ -188,7 +188,8 @@ int obx_failpoints_arm(const char *text, struct outbox_error *error)
         char one[MAX_RULE_TEXT];
         size_t size = strcspn(at, ";");
         if (size >= sizeof one || count == MAX_RULES)
-            return obx_error_set(error, OUTBOX_E_CONFIG, "OUTBOX_FAILPOINTS: too long at '%.40s...'", at);
+            return obx_error_set(error, OUTBOX_E_CONFIG, "OUTBOX_FAILPOINTS: too long at '%.*s...'",
+                                 OUTBOX_CUT(at, 40));
         memcpy(one, at, size);
         one[size] = '\0';
         if (size && read_rule(&rules[count++], one, error))

@@ -17,7 +17,7 @@ static inline struct obx_since obx_since(int64_t us)
     struct obx_since since = {""};
     char time[OUTBOX_TIME_SIZE];
     if (us > 0 && outbox_time_text(time, us))
-        snprintf(since.text, sizeof since.text, ", since %.19sZ", time);
+        snprintf(since.text, sizeof since.text, ", since %.*sZ", 19, time);
     return since;
 }
 

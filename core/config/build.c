@@ -73,7 +73,7 @@ static int enter(struct call *call, struct obx_section **section, const char *ke
     if (code)
         return code;
     if (entry->text)
-        return REFUSE(call, "'%.64s' has a value already, so it is no section", entry->key);
+        return REFUSE(call, "'%.*s' has a value already, so it is no section", OUTBOX_CUT(entry->key, 64));
     if (!entry->section)
         entry->section = obx_section_new(call->config, entry->key, call->location);
     if (!entry->section)
@@ -93,7 +93,7 @@ static int set_value(const struct call *call, struct obx_section *section, const
     if (code)
         return code;
     if (entry->section)
-        return REFUSE(call, "'%.64s' is a section: set the keys in it", entry->key);
+        return REFUSE(call, "'%.*s' is a section: set the keys in it", OUTBOX_CUT(entry->key, 64));
     entry->text = copy;
     entry->size = size;
     entry->key_location = entry->value_location = call->location;

@@ -114,7 +114,7 @@ static int add_relay(const struct item *item, const struct obx_entry *relay, str
         return code;
     if (obx_section_entry(relays, name))
         return obx_location_error(item->config->name, relay->key_location, item->error,
-                                  "'each' makes a second relay '%.64s'; remove one", name);
+                                  "'each' makes a second relay '%.*s'; remove one", OUTBOX_CUT(name, 64));
     if (relays->count >= OBX_CONFIG_MAX_KEYS)
         return obx_location_error(item->config->name, relay->key_location, item->error, "more than %d relays",
                                   OBX_CONFIG_MAX_KEYS);
@@ -160,7 +160,7 @@ static int keep_relay(struct obx_entry *relay, struct obx_section *relays, struc
 {
     if (obx_section_entry(relays, relay->key))
         return obx_location_error(relays->config->name, relay->key_location, error,
-                                  "'each' makes a relay '%.64s', too; remove one", relay->key);
+                                  "'each' makes a relay '%.*s', too; remove one", OUTBOX_CUT(relay->key, 64));
     obx_section_append(relays, relay);
     return OUTBOX_OK;
 }

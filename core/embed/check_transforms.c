@@ -7,6 +7,7 @@
  */
 #include "embed/check_transforms.h"
 
+#include <outbox/text_util.h>
 #include <stdio.h>
 
 #include "config/config.h"
@@ -27,7 +28,7 @@ static void check_one(const struct obx_check_relay *asked, const struct obx_sect
     char part_name[80];
     struct obx_oneshot oneshot;
     struct outbox_error error = {0};
-    snprintf(part_name, sizeof part_name, "transform %.60s", name);
+    snprintf(part_name, sizeof part_name, "transform %.*s", OUTBOX_CUT(name, 60));
     struct obx_check_part part = {.report = asked->report, .name = part_name};
     if (!obx_oneshot_open_section(&oneshot, asked->setup, section, OUTBOX_TRANSFORM, asked->timeout_ms, &error)) {
         run_check(&oneshot, &part, &error);

@@ -159,8 +159,8 @@ static int check_identity(const struct outbox_plugin *to, const char *origin, st
                              origin, to->kind, OUTBOX_STORE, OUTBOX_BROKER, OUTBOX_TRANSFORM);
     if (!to->name || !obx_plugin_name_ok(to->name))
         return obx_error_set(error, OUTBOX_E_ABI,
-                             "%s: name is '%.40s', expected [a-z][a-z0-9_-]*, at most %d characters", origin,
-                             to->name ? to->name : "", OBX_NAME_MAX);
+                             "%s: name is '%.*s', expected [a-z][a-z0-9_-]*, at most %d characters", origin,
+                             OUTBOX_CUT(to->name ? to->name : "", 40), OBX_NAME_MAX);
     if (!to->version || !to->description)
         return obx_error_set(error, OUTBOX_E_ABI, "%s: %s is NULL, expected a text", origin,
                              to->version ? "description" : "version");

@@ -63,8 +63,8 @@ static int check_name(const struct outbox_plugin *plugin, uint32_t index, const 
 {
     const char *name = option_at(plugin, index)->name;
     if (!name_ok(name))
-        return obx_error_set(error, OUTBOX_E_ABI, "%s: options[%u].name is '%.40s', expected [a-z][a-z0-9_.-]*", origin,
-                             index, name ? name : "");
+        return obx_error_set(error, OUTBOX_E_ABI, "%s: options[%u].name is '%.*s', expected [a-z][a-z0-9_.-]*", origin,
+                             index, OUTBOX_CUT(name ? name : "", 40));
     if (!strcmp(name, "plugin") || !strcmp(name, "wraps"))
         return obx_error_set(error, OUTBOX_E_ABI,
                              "%s: options[%u].name is '%s', expected a name that the host does not use", origin, index,

@@ -188,8 +188,8 @@ int obx_registry_find(struct obx_registry *registry, enum outbox_kind kind, cons
     *plugin = NULL;
     if (!obx_plugin_name_ok(name))
         return obx_error_set(error, OUTBOX_E_INVALID,
-                             "'%.40s' cannot be the name of a %s: expected [a-z][a-z0-9_-]*, at most %d characters",
-                             name, obx_kind_name(kind), OBX_NAME_MAX);
+                             "'%.*s' cannot be the name of a %s: expected [a-z][a-z0-9_-]*, at most %d characters",
+                             OUTBOX_CUT(name, 40), obx_kind_name(kind), OBX_NAME_MAX);
     struct obx_entry *entry = lookup(registry, kind, name);
     int status = OUTBOX_E_NOT_FOUND;
     if (entry)

@@ -45,7 +45,7 @@ static int pause_relay(struct obx_stages *stages, const struct obx_control_reque
         return obx_error_set(answer, OUTBOX_E_REJECTED, "it is paused already, by %s", context->paused_by);
     context->paused = true;
     snprintf(context->paused_by, sizeof context->paused_by, "%.*s",
-             outbox_cut(request->by, sizeof context->paused_by - 1), request->by);
+             OUTBOX_CUT(request->by, sizeof context->paused_by - 1));
     obx_claimer_reread(stages->claimer);
     if (obx_ownership_standby(stages->ownership))
         return obx_error_set(answer, OUTBOX_OK,
@@ -138,8 +138,8 @@ static int add_skip(struct obx_stages *stages, const struct obx_control_request 
                     struct outbox_error *answer)
 {
     struct obx_skip skip = *event;
-    snprintf(skip.reason, sizeof skip.reason, "skipped by %.*s: %.*s", outbox_cut(request->by, 90), request->by,
-             outbox_cut(event->reason, 90), event->reason);
+    snprintf(skip.reason, sizeof skip.reason, "skipped by %.*s: %.*s", OUTBOX_CUT(request->by, 90),
+             OUTBOX_CUT(event->reason, 90));
     obx_skips_add(&stages->context.skips, &skip);
     return obx_error_set(answer, OUTBOX_OK, "event %s goes to the dead letters", event->event_id);
 }
@@ -149,8 +149,8 @@ static int skip_culprit(struct obx_stages *stages, const struct obx_control_requ
 {
     struct obx_relay_context *context = &stages->context;
     if (!context->culprit.position.major)
-        return obx_error_set(answer, OUTBOX_E_REJECTED, "no event has halted the relay: %.250s",
-                             context->halt_reason.text);
+        return obx_error_set(answer, OUTBOX_E_REJECTED, "no event has halted the relay: %.*s",
+                             OUTBOX_CUT(context->halt_reason.text, 250));
     leave_halt(stages);
     return add_skip(stages, request, &context->culprit, answer);
 }

@@ -88,7 +88,7 @@ bool obx_log_room_halts(struct obx_log_room *room, const struct outbox_error *er
         return false;
     context->halted = true;
     context->culprit.position = (struct outbox_position){0, 0};
-    obx_error_set(&context->halt_reason, error->code, "the relay has halted: %.350s", error->text);
+    obx_error_set(&context->halt_reason, error->code, "the relay has halted: %.*s", OUTBOX_CUT(error->text, 350));
     OBX_RELAY_LOG(context, OUTBOX_LOG_ERROR, "%s", context->halt_reason.text);
     return true;
 }

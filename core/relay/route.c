@@ -357,8 +357,8 @@ static int check_topic(const struct obx_route *route, const struct outbox_value 
             expression = piece->call.argument.data;
     }
     if (route->topic.has_null)
-        return obx_error_set(error, OUTBOX_E_REJECTED, "nothing matches '%.80s' of the topic; check route.topic",
-                             expression);
+        return obx_error_set(error, OUTBOX_E_REJECTED, "nothing matches '%.*s' of the topic; check route.topic",
+                             OUTBOX_CUT(expression, 80));
     if (!message->topic.size)
         return obx_error_set(error, OUTBOX_E_REJECTED, "topic is empty; check route.topic and its column");
     return OUTBOX_OK;

@@ -134,8 +134,8 @@ int obx_relay_check_name(const struct obx_section *section, const char *name, st
 {
     size_t size = strlen(name);
     if (size > OBX_RELAY_NAME_MAX)
-        return obx_section_error(section, NULL, error, "the relay's name '%.20s...' has %zu bytes; give it at most %d",
-                                 name, size, OBX_RELAY_NAME_MAX);
+        return obx_section_error(section, NULL, error, "the relay's name '%.*s...' has %zu bytes; give it at most %d",
+                                 OUTBOX_CUT(name, 20), size, OBX_RELAY_NAME_MAX);
     for (size_t i = 0; i < size; i++)
         if (obx_utf8_is_control(name + i))
             return obx_section_error(section, NULL, error,

@@ -23,7 +23,7 @@ void obx_skip_set(struct obx_skip *skip, struct outbox_position position, struct
     skip->position = position;
     skip->id_hash = obx_skip_hash(event_id);
     snprintf(skip->event_id, sizeof skip->event_id, "%.*s", id_size, id_size ? (const char *)event_id.data : "");
-    snprintf(skip->reason, sizeof skip->reason, "%.*s", outbox_cut(reason, sizeof skip->reason - 1), reason);
+    snprintf(skip->reason, sizeof skip->reason, "%.*s", OUTBOX_CUT(reason, sizeof skip->reason - 1));
 }
 
 void obx_skips_add(struct obx_skips *skips, const struct obx_skip *skip)

@@ -236,7 +236,7 @@ void obx_status_each_left(const struct obx_status *status, void (*each)(void *ar
     if (failing) {
         const char *why = obx_dead_letters_why(stages->dead_letters);
         snprintf(text, sizeof text, "%u rejected events cannot become dead letters: %.*s", failing,
-                 outbox_cut(why, 300), why);
+                 OUTBOX_CUT(why, 300));
         each(arg, text);
     }
     if (obx_claimer_unusable(stages->claimer))

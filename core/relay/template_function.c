@@ -55,7 +55,8 @@ static int parse_text(const char **at, struct obx_arena *arena, struct outbox_by
         *to++ = *from;
     }
     if (!*from)
-        return obx_error_set(error, OUTBOX_E_INVALID, "the text after %.20s does not end; write '' for a quote", *at);
+        return obx_error_set(error, OUTBOX_E_INVALID, "the text after %.*s does not end; write '' for a quote",
+                             OUTBOX_CUT(*at, 20));
     *to = '\0';
     *text = (struct outbox_bytes){start, (size_t)(to - start)};
     *at = from + 1;
@@ -74,8 +75,8 @@ static int compile_expression(struct obx_function_call *call, struct outbox_erro
     regerror(status, call->expression, reason, sizeof reason);
     obx_free(call->expression);
     call->expression = NULL;
-    return obx_error_set(error, OUTBOX_E_INVALID, "match: '%.80s' is no regular expression: %s",
-                         (const char *)call->argument.data, reason);
+    return obx_error_set(error, OUTBOX_E_INVALID, "match: '%.*s' is no regular expression: %s",
+                         OUTBOX_CUT((const char *)call->argument.data, 80), reason);
 }
 
 static int find_function(const char *name, size_t size, enum obx_function *function, struct outbox_error *error)

@@ -2,7 +2,7 @@
 /*
  * outbox/text_util.h - helpers for plugins: bytes and texts. outbox/plugin_util.h includes it
  *
- *   outbox_cut  outbox_cut_bytes                the precision of a text that is cut
+ *   OUTBOX_CUT  outbox_cut  outbox_cut_bytes    a text that is cut between two characters
  *   outbox_bytes_equal  OUTBOX_BYTES_ARGS       bytes
  *   outbox_base64  outbox_time_text             texts for headers
  *   outbox_host_name  outbox_describe_process   how a store names the owner of an outbox
@@ -44,6 +44,10 @@ static inline int outbox_cut(const char *text, size_t most)
     bytes.size = strlen(text);
     return outbox_cut_bytes(bytes, most);
 }
+
+/* printf("%.*s", OUTBOX_CUT(name, 80)): at most 80 bytes of a text, where "%.80s" could cut a character in two. The
+ * text is evaluated twice. */
+#define OUTBOX_CUT(text, most) outbox_cut((text), (most)), (text)
 
 /* printf("%.*s", OUTBOX_BYTES_ARGS(message->topic)); null is printed as nothing */
 #define OUTBOX_BYTES_ARGS(bytes) \
@@ -116,7 +120,7 @@ static inline void outbox_describe_process(char *text, size_t size, const char *
 {
     char host[OUTBOX_PROCESS_HOST];
     outbox_host_name(host, sizeof host);
-    snprintf(text, size, "%.*s on %s, process %ld", outbox_cut(relay, 30), relay, host, (long)getpid());
+    snprintf(text, size, "%.*s on %s, process %ld", OUTBOX_CUT(relay, 30), host, (long)getpid());
 }
 
 #ifdef __cplusplus

@@ -83,7 +83,7 @@ int event_file_write(int dir, uint64_t *last, const struct outbox_message *messa
     char name[NAME_MAX_SIZE + 8], temporary[NAME_MAX_SIZE + 8];
     snprintf(name, sizeof name, "%.*s.%.*s", (int)message->topic.size, (const char *)message->topic.data,
              (int)message->id.size, (const char *)message->id.data);
-    snprintf(temporary, sizeof temporary, ".new-%.240s", name);
+    snprintf(temporary, sizeof temporary, ".new-%.*s", OUTBOX_CUT(name, 240));
     int failed = write_file(dir, temporary, next_number(last), message);
     if (!failed && renameat(dir, temporary, dir, name))
         failed = errno;

@@ -40,7 +40,8 @@ static int find_config(const char *given, char *path, size_t size, struct outbox
                              "/etc/outbox/outbox.yaml exists; write one, or name it with -c FILE");
     if ((size_t)snprintf(path, size, "%s", chosen) >= size)
         return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "read the configuration: the path is longer than %zu bytes: %.80s...", size - 1, chosen);
+                             "read the configuration: the path is longer than %zu bytes: %.*s...", size - 1,
+                             OUTBOX_CUT(chosen, 80));
     return OUTBOX_OK;
 }
 

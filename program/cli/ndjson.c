@@ -108,9 +108,9 @@ static int refuse_unknown(json_t *object, struct outbox_error *error)
             i++;
         if (i == OBX_COUNT(known))
             return obx_error_set(error, OUTBOX_E_REJECTED,
-                                 "unknown name \"%.40s\"; known are aggregatetype, aggregateid, type, payload, "
+                                 "unknown name \"%.*s\"; known are aggregatetype, aggregateid, type, payload, "
                                  "headers and event_id",
-                                 name);
+                                 OUTBOX_CUT(name, 40));
     }
     return OUTBOX_OK;
 }

@@ -20,7 +20,7 @@ static void find_name(uid_t uid, char *name, size_t size)
     snprintf(name, size, "a user without a name");
     while (file && !fgetpwent_r(file, &entry, names, sizeof names, &found))
         if (found->pw_uid == uid) {
-            snprintf(name, size, "%.*s", outbox_cut(found->pw_name, size - 1), found->pw_name);
+            snprintf(name, size, "%.*s", OUTBOX_CUT(found->pw_name, size - 1));
             break;
         }
     if (file)

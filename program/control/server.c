@@ -99,8 +99,7 @@ static void carry_out(struct obx_control_server *server, struct outbox_error *an
     struct obx_control_request request = {.by = server->peer};
     const char *relay = server->request + strlen(server->request) + 1;
     if (!obx_control_find_action(server->request, &request.action) || relay >= server->request + server->size) {
-        obx_error_set(answer, OUTBOX_E_INVALID, "unknown request: '%.*s'", outbox_cut(server->request, 40),
-                      server->request);
+        obx_error_set(answer, OUTBOX_E_INVALID, "unknown request: '%.*s'", OUTBOX_CUT(server->request, 40));
         return;
     }
     request.key = find_field(server, "key=");

@@ -26,14 +26,14 @@ int obx_address_fill(const char *option, const char *path, struct sockaddr_un *t
     size_t size = strlen(path), limit = sizeof to->sun_path - 1;
     if (*path != '/')
         return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "service.%s: 'unix:%.200s' is no absolute path; write one, such as "
+                             "service.%s: 'unix:%.*s' is no absolute path; write one, such as "
                              "unix:/run/outbox/%s.sock",
-                             option, path, option);
+                             option, OUTBOX_CUT(path, 200), option);
     if (size > limit)
         return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "service.%s: the path of 'unix:%.120s...' has %zu bytes, and a socket takes at most "
+                             "service.%s: the path of 'unix:%.*s...' has %zu bytes, and a socket takes at most "
                              "%zu: choose a shorter one, such as unix:/run/outbox/%s.sock",
-                             option, path, size, limit, option);
+                             option, OUTBOX_CUT(path, 120), size, limit, option);
     memcpy(to->sun_path, path, strlen(path) + 1);
     return OUTBOX_OK;
 }
@@ -43,8 +43,8 @@ int obx_address_control(const char *control, struct sockaddr_un *to, struct outb
     const char *path = obx_address_socket(control);
     if (!path)
         return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "service.control: '%.200s' is not unix:PATH, such as unix:/run/outbox/control.sock",
-                             control);
+                             "service.control: '%.*s' is not unix:PATH, such as unix:/run/outbox/control.sock",
+                             OUTBOX_CUT(control, 200));
     return obx_address_fill("control", path, to, error);
 }
 

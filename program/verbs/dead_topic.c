@@ -56,20 +56,22 @@ int obx_dead_topic_resolve(const struct obx_route *route, const char *topic, str
     size_t size = strlen(topic), before, after;
     if (!column)
         return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "replay to topic '%.100s': route.topic of %s is not made of one column as it is, so no "
+                             "replay to topic '%.*s': route.topic of %s is not made of one column as it is, so no "
                              "column leads to another topic; add the events again, or change the route",
-                             topic, request->relay);
+                             OUTBOX_CUT(topic, 100), request->relay);
     size_t tail = length_of(column + 1, end);
     if (!has_literals(made->pieces, column, topic, size, &before) || size <= before + tail ||
         !has_literals(column + 1, end, topic + size - tail, tail, &after))
         return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "replay to topic '%.100s': no text of the column %s makes route.topic of %s give it",
-                             topic, route->columns.list[column->column].name, request->relay);
+                             "replay to topic '%.*s': no text of the column %s makes route.topic of %s give it",
+                             OUTBOX_CUT(topic, 100), route->columns.list[column->column].name, request->relay);
     size -= before + tail;
     if (size >= sizeof request->set_text)
-        return obx_error_set(error, OUTBOX_E_CONFIG, "replay to topic '%.100s': the name is too long", topic);
+        return obx_error_set(error, OUTBOX_E_CONFIG, "replay to topic '%.*s': the name is too long",
+                             OUTBOX_CUT(topic, 100));
     memcpy(request->set_text, topic + before, size);
     request->set_text[size] = '\0';
-    snprintf(request->set_column, sizeof request->set_column, "%.63s", route->columns.list[column->column].name);
+    snprintf(request->set_column, sizeof request->set_column, "%.*s",
+             OUTBOX_CUT(route->columns.list[column->column].name, 63));
     return OUTBOX_OK;
 }

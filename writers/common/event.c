@@ -52,13 +52,13 @@ int obx_event_check(const struct outbox_event *event, const char *what, struct o
 struct obx_event_what obx_event_what_of(const char *table, uint32_t index)
 {
     struct obx_event_what what;
-    snprintf(what.text, sizeof what.text, "add event %u to %.70s", index + 1, table);
+    snprintf(what.text, sizeof what.text, "add event %u to %.*s", index + 1, OUTBOX_CUT(table, 70));
     return what;
 }
 
 struct obx_event_what obx_event_what(const char *table)
 {
     struct obx_event_what what;
-    snprintf(what.text, sizeof what.text, "add an event to %.70s", table);
+    snprintf(what.text, sizeof what.text, "add an event to %.*s", OUTBOX_CUT(table, 70));
     return what;
 }

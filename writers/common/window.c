@@ -44,8 +44,8 @@ struct outbox_window {
 struct window_attempt window_attempt(const char *what, const struct outbox_window_place *place)
 {
     struct window_attempt attempt;
-    snprintf(attempt.text, sizeof attempt.text, "%s of consumer %.64s for topic %.80s, partition %" PRId32, what,
-             place->consumer, place->topic, place->partition);
+    snprintf(attempt.text, sizeof attempt.text, "%s of consumer %.*s for topic %.*s, partition %" PRId32, what,
+             OUTBOX_CUT(place->consumer, 64), OUTBOX_CUT(place->topic, 80), place->partition);
     return attempt;
 }
 

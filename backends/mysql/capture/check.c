@@ -127,6 +127,6 @@ void mys_report_capture_table(struct sql_op *op)
     report_engine(op, mys_integer_of(&row, C_BLACKHOLE, 0) > 0);
     if (who)
         sql_check_report(op, OUTBOX_SEVERITY_OK, "let no application log in as such an account",
-                         "sessions of %.300s may set sql_log_bin = 0: events that they insert then are never relayed",
-                         who);
+                         "sessions of %.*s may set sql_log_bin = 0: events that they insert then are never relayed",
+                         OUTBOX_CUT(who, 300));
 }

@@ -51,9 +51,10 @@ static bool is_readable(const char *charset)
 static int refuse_charset(struct mys_store *store, const char *name, const char *charset)
 {
     return mys_fail(&store->sql.start_error, OUTBOX_E_SCHEMA,
-                    "inspect table %s: column \"%.64s\" is in the character set %.32s, and the binlog has its bytes as "
+                    "inspect table %s: column \"%.*s\" is in the character set %.*s, and the binlog has its bytes as "
                     "they are; run ALTER TABLE %s CONVERT TO CHARACTER SET utf8mb4",
-                    store->capture.table.name, name, charset, store->capture.table.name);
+                    store->capture.table.name, OUTBOX_CUT(name, 64), OUTBOX_CUT(charset, 32),
+                    store->capture.table.name);
 }
 
 static void add_column(struct mys_store *store, const struct mys_row *row, uint32_t ordinal, uint32_t *room)

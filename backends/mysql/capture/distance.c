@@ -27,8 +27,8 @@ void mys_distance_print(const struct mys_capture *capture, char text[200])
         snprintf(text, 200, "%.*s.%06u:%llu %u", base > 100 ? 100 : base, capture->file, oldest->file,
                  (unsigned long long)oldest->offset, oldest->timestamp_s);
     else
-        snprintf(text, 200, "%.100s:%llu %lld", capture->file, (unsigned long long)capture->file_position,
-                 (long long)time(NULL));
+        snprintf(text, 200, "%.*s:%llu %lld", OUTBOX_CUT(capture->file, 100),
+                 (unsigned long long)capture->file_position, (long long)time(NULL));
 }
 
 /* Bytes from the place on. Names of files are equally long and ascend. -1: the text is no place. */

@@ -103,8 +103,8 @@ static void fail_unknown(struct mys_dump_job *job, const char *executed)
         &job->error, OUTBOX_E_SCHEMA,
         "read the binlog: the server has not executed transactions whose events were published: it was restored from "
         "a backup, or is another server. Compare what was published with the tables, then set a position: see \"A "
-        "position that is lost\" in CAPTURE-MYSQL.md. Published up to %s; executed %.100s",
-        cut(&job->sql, &job->done), *executed ? executed : "nothing");
+        "position that is lost\" in CAPTURE-MYSQL.md. Published up to %s; executed %.*s",
+        cut(&job->sql, &job->done), OUTBOX_CUT(*executed ? executed : "nothing", 100));
 }
 
 static void fail_purged(struct mys_dump_job *job, const char *purged)
@@ -114,8 +114,8 @@ static void fail_purged(struct mys_dump_job *job, const char *purged)
         "read the binlog: the server has purged events that were not published; they are lost. Publish them from the "
         "application's tables, then set a position: see \"A position that is lost\" in CAPTURE-MYSQL.md. The relay "
         "needs "
-        "the log after %s; purged is %.100s",
-        cut(&job->sql, &job->from), purged);
+        "the log after %s; purged is %.*s",
+        cut(&job->sql, &job->from), OUTBOX_CUT(purged, 100));
 }
 
 static bool covers(struct mys_dump_job *job, const char *text, const struct mys_gtid_set *part, bool reversed)
@@ -126,8 +126,8 @@ static bool covers(struct mys_dump_job *job, const char *text, const struct mys_
     bool covered = parsed && (reversed ? mys_gtid_set_covers(part, &set) : mys_gtid_set_covers(&set, part));
     mys_gtid_set_free(&set);
     if (!parsed)
-        mys_fail(&job->error, OUTBOX_E_SCHEMA, "read the binlog: the server's position \"%.160s\" cannot be read",
-                 text);
+        mys_fail(&job->error, OUTBOX_E_SCHEMA, "read the binlog: the server's position \"%.*s\" cannot be read",
+                 OUTBOX_CUT(text, 160));
     return covered;
 }
 
@@ -140,13 +140,13 @@ static void validate(struct mys_dump_job *job, const struct mys_row *row)
     job->facts.fold_case = mys_integer_of(row, FOLD, 0) != 0;
     if (!identity || strcmp(identity, job->identity) != 0)
         mys_fail(&job->error, OUTBOX_E_NOT_CONNECTED,
-                 "read the binlog: this connection is to another server than the owner's (%.100s); it connects again",
-                 identity ? identity : "?");
+                 "read the binlog: this connection is to another server than the owner's (%.*s); it connects again",
+                 OUTBOX_CUT(identity ? identity : "?", 100));
     else if (!mode || strcasecmp(mode, "ON") != 0)
         mys_fail(&job->error, OUTBOX_E_UNSUPPORTED,
-                 "read the binlog: gtid_mode is %.20s, and capture needs ON: set enforce_gtid_consistency = ON, then "
+                 "read the binlog: gtid_mode is %.*s, and capture needs ON: set enforce_gtid_consistency = ON, then "
                  "gtid_mode step by step: OFF_PERMISSIVE, ON_PERMISSIVE, ON",
-                 mode ? mode : "?");
+                 OUTBOX_CUT(mode ? mode : "?", 20));
     else if (!covers(job, executed ? executed : "", &job->done, false) && !job->error.code)
         fail_unknown(job, executed ? executed : "");
     else if (!job->error.code && !job->mariadb && !covers(job, purged ? purged : "", &job->from, true) &&

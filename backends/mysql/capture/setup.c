@@ -24,7 +24,7 @@ int mys_capture_init(struct mys_store *store, struct outbox_error *error)
     mys_gtid_set_init(&capture->layout.known_at, sql->host, false);
     mys_gtid_set_init(&capture->layout.searched, sql->host, false);
     mys_gtid_set_init(&capture->horizon, sql->host, false);
-    if (snprintf(sql->outbox.name, sizeof sql->outbox.name, "%.50s_spool", capture->table.name) !=
+    if (snprintf(sql->outbox.name, sizeof sql->outbox.name, "%.*s_spool", OUTBOX_CUT(capture->table.name, 50)) !=
         (int)strlen(capture->table.name) + 6)
         return mys_fail(error, OUTBOX_E_CONFIG, "table: \"%s\" is too long for capture: 50 characters at most",
                         sql->table_name);
@@ -65,8 +65,7 @@ static void trigger_sql(const struct sql_store *store, struct obx_sql_text *sql)
     }
     const char *event_id = obx_sql_column(&store->column_names, "event_id");
     struct sql_table_name name = *captured(store);
-    snprintf(name.name, sizeof name.name, "%.*s_event_id", outbox_cut(captured(store)->name, 55),
-             captured(store)->name);
+    snprintf(name.name, sizeof name.name, "%.*s_event_id", OUTBOX_CUT(captured(store)->name, 55));
     obx_sql_text_puts(sql, "CREATE TRIGGER IF NOT EXISTS ");
     sql_append_table(store, sql, &name);
     obx_sql_text_puts(sql, " BEFORE INSERT ON ");

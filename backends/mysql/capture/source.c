@@ -201,11 +201,10 @@ static int read_position(struct sql_store *sql, struct outbox_error *error)
     capture->recorded_ns = sql->host->now(sql->host);
     if (mys_position_parse(&capture->position, text))
         return OUTBOX_OK;
-    return mys_fail(
-        error, OUTBOX_E_SCHEMA,
-        "read the position of %s: \"%.100s\" is no position of %s; was the outbox moved from another kind of "
-        "server?",
-        sql->table_name, text, store->server.mariadb ? "MariaDB" : "MySQL");
+    return mys_fail(error, OUTBOX_E_SCHEMA,
+                    "read the position of %s: \"%.*s\" is no position of %s; was the outbox moved from another kind of "
+                    "server?",
+                    sql->table_name, OUTBOX_CUT(text, 100), store->server.mariadb ? "MariaDB" : "MySQL");
 }
 
 static void pass(void *arg, const uint64_t marks[SQL_CAPTURE_MARKS])
@@ -220,7 +219,7 @@ static void put_position(const struct sql_store *sql, struct obx_sql_text *ident
     const struct mys_store *store = mys_store_in(sql);
     char place[200], text[200];
     mys_distance_print(&store->capture, place);
-    snprintf(text, sizeof text, "%.80s %.100s", place, store->server.identity);
+    snprintf(text, sizeof text, "%.*s %.*s", OUTBOX_CUT(place, 80), OUTBOX_CUT(store->server.identity, 100));
     obx_sql_text_puts(identity, text);
     mys_position_print(&store->capture.position, mys_transactions_held(&store->capture), position);
 }

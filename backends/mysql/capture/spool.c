@@ -173,7 +173,7 @@ void mys_name_event(const struct sql_store *store, const struct sql_capture_even
             mys_append_hex(&id, (struct outbox_bytes){value.as.data, value.size});
     }
     const char *name_of = id.size ? obx_sql_text_get(&id) : "without an id";
-    snprintf(text, size, "%.*s: %.*s", outbox_cut(name_of, 80), name_of, outbox_cut(why->text, 140), why->text);
+    snprintf(text, size, "%.*s: %.*s", OUTBOX_CUT(name_of, 80), OUTBOX_CUT(why->text, 140));
     obx_sql_text_free(&id);
 }
 

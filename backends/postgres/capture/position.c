@@ -87,9 +87,9 @@ int pg_capture_read_position(struct sql_store *sql, struct outbox_error *error)
         !(position->restart = pg_wal_position(restart)) || !(position->passed = pg_wal_position(passed)))
         return pg_fail(
             error, OUTBOX_E_SCHEMA,
-            "read the position of %s: \"%.100s\" in %s is not a position in the WAL; run 'outbox init' if it is "
+            "read the position of %s: \"%.*s\" in %s is not a position in the WAL; run 'outbox init' if it is "
             "empty: the relay then begins at the end of the log",
-            sql->table_name, text, sql->capture.position_name);
+            sql->table_name, OUTBOX_CUT(text, 100), sql->capture.position_name);
     capture->published = 0;
     /* NOLINTNEXTLINE(cert-err34-c): what does not fit is not that of the server */
     sscanf(sql->capture.row.identity, "%31s %u", capture->system, &capture->published);

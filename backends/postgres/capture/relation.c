@@ -53,9 +53,9 @@ static void compare(struct walk *walk, uint32_t end, struct pg_row_columns *colu
     const char *missing = missing_before(walk, end);
     if (missing && walk->unknown)
         snprintf(columns->refusal, sizeof columns->refusal,
-                 "the table has the column \"%.63s\" in the place of \"%.63s\": it was renamed; see "
+                 "the table has the column \"%.*s\" in the place of \"%.*s\": it was renamed; see "
                  "docs/CAPTURE-POSTGRES.md, \"Rows as events\"",
-                 walk->unknown, missing);
+                 OUTBOX_CUT(walk->unknown, 63), OUTBOX_CUT(missing, 63));
     walk->unknown = NULL;
 }
 
@@ -112,7 +112,8 @@ static void find_dropped(struct pg_store *store, const struct pg_row_columns *be
         int value = store->capture.parts[i];
         if (value < PG_PARTS && before->of[value] >= 0 && columns->of[value] < 0)
             snprintf(columns->refusal, sizeof columns->refusal,
-                     "the column \"%.63s\", which the route needs, was dropped", store->sql.selected[i].name);
+                     "the column \"%.*s\", which the route needs, was dropped",
+                     OUTBOX_CUT(store->sql.selected[i].name, 63));
     }
 }
 

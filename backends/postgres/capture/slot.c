@@ -47,7 +47,7 @@ static void fail_lost(struct pg_store *store, const char *before, const char *na
 {
     struct outbox_error error;
     char why[160];
-    snprintf(why, sizeof why, "%s%.70s%s", before, name, after);
+    snprintf(why, sizeof why, "%s%.*s%s", before, OUTBOX_CUT(name, 70), after);
     pg_log_lost(&store->capture.stream, store->capture.position.passed, why, &error);
     pg_capture_fail(store, &error);
 }
@@ -146,7 +146,7 @@ static void on_notice(void *arg, const PGresult *notice)
     const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
     const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
     if (severity && !strcmp(severity, "WARNING"))
-        snprintf(stream->warning, sizeof stream->warning, "%.150s", text ? text : "a warning");
+        snprintf(stream->warning, sizeof stream->warning, "%.*s", OUTBOX_CUT(text ? text : "a warning", 150));
 }
 
 void pg_slot_start(struct pg_store *store)

@@ -207,5 +207,5 @@ void pg_capture_name_event(const struct sql_store *store, const struct sql_captu
     (void)store;
     if (!pg_envelope_read(event->data, event->size, &envelope))
         uuid_text(envelope.parts[PG_PART_EVENT_ID].data, id);
-    snprintf(text, size, "%s: %.*s", id, outbox_cut(why->text, 140), why->text);
+    snprintf(text, size, "%s: %.*s", id, OUTBOX_CUT(why->text, 140));
 }

@@ -192,9 +192,9 @@ static void send(struct pg_log_stream *stream, const char *command, enum pg_log_
 static void on_identity(struct pg_log_stream *stream, const PGresult *result)
 {
     struct pg_log_server *server = &stream->server;
-    snprintf(server->system, sizeof server->system, "%.31s", pg_text(result, 0, 0));
+    snprintf(server->system, sizeof server->system, "%.*s", OUTBOX_CUT(pg_text(result, 0, 0), 31));
     server->timeline = (uint32_t)strtoul(pg_text(result, 0, 1), NULL, 10);
-    snprintf(server->end, sizeof server->end, "%.23s", pg_text(result, 0, 2));
+    snprintf(server->end, sizeof server->end, "%.*s", OUTBOX_CUT(pg_text(result, 0, 2), 23));
     server->major = (unsigned)PQserverVersion(stream->conn.pg) / 10000;
 }
 

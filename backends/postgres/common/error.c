@@ -94,8 +94,9 @@ struct pg_where pg_where(const PGconn *pg)
 {
     struct pg_where where;
     const char *host = PQhost(pg), *port = PQport(pg), *user = PQuser(pg);
-    snprintf(where.text, sizeof where.text, "%.80s:%.8s as %.40s", host && *host ? host : "the local socket",
-             port ? port : "", user ? user : "?");
+    snprintf(where.text, sizeof where.text, "%.*s:%.*s as %.*s",
+             OUTBOX_CUT(host && *host ? host : "the local socket", 80), OUTBOX_CUT(port ? port : "", 8),
+             OUTBOX_CUT(user ? user : "?", 40));
     return where;
 }
 

@@ -74,8 +74,8 @@ static void on_dead(struct sql_request *request, const struct outbox_error *erro
     if (verdict.code == OUTBOX_E_INVALID)
         outbox_error_set(&verdict, OUTBOX_E_AGAIN,
                          "spool events of %s: the spool and the dead-letter table refuse event %s; the log is kept "
-                         "until one of them is altered: %.200s",
-                         store->table_name, op->reason, error->text);
+                         "until one of them is altered: %.*s",
+                         store->table_name, op->reason, OUTBOX_CUT(error->text, 200));
     if (!verdict.code) {
         store->host->log(store->host, OUTBOX_LOG_ERROR, "the spool of %s refused event %s; it is a dead letter now",
                          store->table_name, op->reason);

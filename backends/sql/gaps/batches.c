@@ -56,7 +56,7 @@ void obx_sql_batch_seal(struct obx_sql_batch *batch, uint32_t rows, uint32_t col
 
 void obx_sql_batch_set_unreadable(struct obx_sql_batch *batch, const char *why)
 {
-    snprintf(batch->reason, sizeof batch->reason, "%.*s", outbox_cut(why, sizeof batch->reason - 1), why);
+    snprintf(batch->reason, sizeof batch->reason, "%.*s", OUTBOX_CUT(why, sizeof batch->reason - 1));
     batch->reasons[0] = batch->reason;
     batch->batch.unreadable = batch->reasons;
 }

@@ -191,7 +191,7 @@ static void on_all(struct sql_request *request, const struct outbox_error *error
         next_trial(op);
         return;
     }
-    snprintf(op->reason, sizeof op->reason, "%.*s", outbox_cut(reason, sizeof op->reason - 1), reason);
+    snprintf(op->reason, sizeof op->reason, "%.*s", OUTBOX_CUT(reason, sizeof op->reason - 1));
     op->count = 0;
     op->request.transaction = op->request.fires_triggers = false;
     sql_op_submit(op, op->store->owner, "read ids of events", put_ids, on_ids, on_ids_read);

@@ -64,7 +64,7 @@ static void finish_all(struct sql_op *op)
     if (op->kept && host_asks(rows)) {
         rows->refused->rows = op->kept;
         snprintf(rows->refused->reason, sizeof rows->refused->reason, "%.*s",
-                 outbox_cut(error->text, sizeof rows->refused->reason - 1), error->text);
+                 OUTBOX_CUT(error->text, sizeof rows->refused->reason - 1));
         error->code = OUTBOX_OK;
     }
     finish(op, op->kept ? error : NULL);

@@ -72,7 +72,7 @@ void sql_copy_reason(char *to, size_t size, const struct outbox_error *error)
 {
     const char *from = strstr(error->text, ": ");
     from = from ? from + 2 : error->text;
-    snprintf(to, size, "%.*s", outbox_cut(from, size - 1), from);
+    snprintf(to, size, "%.*s", OUTBOX_CUT(from, size - 1));
     char *advice = strstr(to, "; run 'outbox");
     advice = advice ? advice : strstr(to, "; see 'outbox");
     if (advice)
@@ -87,7 +87,7 @@ void sql_refused_set_reason(struct sql_store *store, const struct outbox_error *
     else
         snprintf(store->refused_reason, sizeof store->refused_reason,
                  "still there after DELETE, which a trigger or a rule of table %.*s has prevented",
-                 outbox_cut(store->table_name, 60), store->table_name);
+                 OUTBOX_CUT(store->table_name, 60));
 }
 
 /* ---- recording --------------------------------------------------------------------------------------------------- */
@@ -197,12 +197,12 @@ bool sql_refused_report(struct sql_store *store, const struct outbox_settle *set
     uint64_t lasting = sql_locked_lasting(store, why, sizeof why), rows = count_rows(&store->refused) + lasting;
     if (store->refused.count)
         snprintf(why, sizeof why, "row %s: %.*s", sql_id_list(&store->refused).text,
-                 outbox_cut(store->refused_reason, 160), store->refused_reason);
+                 OUTBOX_CUT(store->refused_reason, 160));
     if (!OUTBOX_HAS_MEMBER(settle, refused) || !settle->refused)
         return !rows || !outbox_error_set(error, OUTBOX_E_AGAIN, "settle rows of %s: %s", store->table_name, why);
     settle->refused->rows = rows;
     snprintf(settle->refused->reason, sizeof settle->refused->reason, "%.*s",
-             outbox_cut(why, sizeof settle->refused->reason - 1), why);
+             OUTBOX_CUT(why, sizeof settle->refused->reason - 1));
     OUTBOX_SET_MEMBER(settle->refused, locked, store->locked.count - lasting + count_rows(&store->capture.proofs));
     if (OUTBOX_HAS_MEMBER(settle->refused, position_count)) {
         settle->refused->position_count = list_staying(store);

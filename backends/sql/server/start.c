@@ -113,7 +113,8 @@ static void step_done(struct sql_request *request, const struct outbox_error *er
     if (!store->start_op || store->failing)
         return;
     if (error->code && *sql_lock_watch_reason(store))
-        outbox_error_set(&verdict, error->code, "%.180s; it waited for %s", error->text, sql_lock_watch_reason(store));
+        outbox_error_set(&verdict, error->code, "%.*s; it waited for %s", OUTBOX_CUT(error->text, 180),
+                         sql_lock_watch_reason(store));
     if (store->step->validate)
         store->step->validate(store, &verdict);
     if (verdict.code) {

@@ -74,7 +74,7 @@ static void on_column(struct sql_request *request, const struct outbox_error *er
     }
     if (error->code && !sql_unreadable_any(op->store)) {
         sql_copy_reason(why, sizeof why, error);
-        snprintf(op->reason, sizeof op->reason, "column %.*s: %s", outbox_cut(selected->name, 60), selected->name, why);
+        snprintf(op->reason, sizeof op->reason, "column %.*s: %s", OUTBOX_CUT(selected->name, 60), why);
     }
     selected->unreadable = error->code != OUTBOX_OK;
     op->column++;

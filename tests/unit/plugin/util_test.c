@@ -52,6 +52,9 @@ Test(plugin_util, a_text_is_cut_between_characters)
     cr_assert_eq(outbox_cut_bytes((struct outbox_bytes){NULL, 0}, 3), 0);
     cr_assert_eq(outbox_cut("\x80\x80\x80\x80\x80\x80\x80", 5), 5, "what is not UTF-8 is cut anywhere");
     cr_assert_eq(outbox_cut("\x80\x80\x80", 2), 2);
+    char cut[8];
+    snprintf(cut, sizeof cut, "%.*s", OUTBOX_CUT(text, 2));
+    cr_assert_str_eq(cut, "a");
 }
 
 Test(plugin_util, a_member_is_there_if_the_structure_reaches_behind_it)

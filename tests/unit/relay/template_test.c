@@ -196,6 +196,8 @@ Test(template, bad_templates_are_refused)
     refuse("${default(a, b)}", "write ${default(column, 'text')}");
     refuse("${default(a, 'b'}", "write ${default(column, 'text')}");
     refuse("${default(a, 'b)}", "the text after 'b)} does not end; write '' for a quote");
+    refuse("${default(a, '123456789012345678\xc3\xa9", /* cut between two characters */
+           "the text after '123456789012345678 does not end; write '' for a quote");
     refuse("${match(a, '(')}", "match: '(' is no regular expression: Unmatched ( or \\(");
     refuse("${match(a, 'x')}$", "'$' must be followed by '{column}' or '$'");
     refuse("${a}.${b}.${c}.${d}.${e}.${f}.${g}.${h}.${i}", "template has more than 16 pieces");
