@@ -38,7 +38,8 @@
  *   claim_limits    how much the next claim may return
  *   record          delivery: exactly-once: what the record of the broker may forget
  *   position_header  route.position: the mark below which nothing is published any more
- *   claim           rows of the store -> READY
+ *   claim_answer    rows of the store -> READY, or why there are none
+ *   claim           when to claim, and what: polls, and retries
  *   settle          DONE -> SETTLING -> released
  *   spool           rows of the log that wait -> the spool
  *   ownership       the store's connection, the ownership of the outbox and its renewal
@@ -47,6 +48,7 @@
  *   control         pause, resume, retry, skip
  *   stop            the end of a relay
  *   status          state, drained, statistics
+ *   relay_new       the parts of a relay, and how it is put together
  *   relay           the tick, which runs a step of every stage
  */
 #ifndef OBX_RELAY_STAGES_H

@@ -16,7 +16,7 @@
 #include "store.h"
 
 #define INSPECT_AGE_NS (20 * OBX_MS)
-#define ROW_COST 192 /* as core/relay/claim.c counts */
+#define ROW_COST 192 /* OBX_ROW_OVERHEAD of core/relay/batch.h */
 #define BATCH_COST (16 * 1024)
 
 void sim_rows_rewind(struct sim_store *store)
