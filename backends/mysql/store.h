@@ -151,7 +151,7 @@ bool mys_put_claim(struct sql_request *request);
 int mys_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox_error *error);
 void mys_learn(struct sql_op *op, const struct sql_reading *reading);
 void mys_rewind(struct sql_store *store);
-/* " OR id ..." for the gaps noted until then. True: the ranges include ids between gaps. */
+/* " OR id ..." for the gaps noted until then. True: a range includes ids between gaps. */
 bool mys_append_gaps(const struct sql_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns);
 bool mys_inspection_due(const struct sql_store *store);
 void mys_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op));
