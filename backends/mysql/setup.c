@@ -184,18 +184,6 @@ static void append_optional(const struct sql_store *store, struct obx_sql_text *
     append_user(store, sql);
 }
 
-/* RETURNING and LAST_INSERT_ID() of an object mapper read what the database has filled in. */
-static void append_application(const struct sql_store *store, struct obx_sql_text *sql)
-{
-    static const char *const filled_in[] = {"id", "event_id", "created_at"};
-    obx_sql_text_puts(sql, "-- each application that writes events\nGRANT INSERT, SELECT (");
-    for (size_t i = 0; i < sizeof filled_in / sizeof *filled_in; i++)
-        obx_sql_text_format(sql, "%s%n", i ? ", " : "", obx_sql_column(&store->column_names, filled_in[i]));
-    obx_sql_text_puts(sql, ") ON ");
-    sql_append_inserts(store, sql);
-    obx_sql_text_puts(sql, " TO 'application'@'%';");
-}
-
 /* The spool is an outbox that the relay fills. Its columns are read while the captured table is held fast. */
 static void append_capture(const struct sql_store *store, struct obx_sql_text *sql)
 {
@@ -238,5 +226,6 @@ void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, "-- for 'outbox add' and 'outbox dead replay'\n-- GRANT INSERT ON ");
     sql_append_inserts(store, sql);
     append_user(store, sql);
-    append_application(store, sql);
+    obx_sql_text_puts(sql, "-- each application that writes events\n");
+    sql_append_writer_grants(store, sql, "'application'@'%'");
 }

@@ -28,7 +28,9 @@ static void describe(const struct sql_store *sql, char *text, size_t size)
 {
     const struct pg_store *store = pg_store_in(sql);
     const char *version = PQparameterStatus(store->owner.pg, "server_version");
-    snprintf(text, size, "PostgreSQL %.*s at %s, database %.*s", OUTBOX_CUT(version ? version : "?", 20),
+    if (!version)
+        version = "?";
+    snprintf(text, size, "PostgreSQL %.*s at %s, database %.*s", (int)strcspn(version, " "), version,
              pg_where(store->owner.pg).text, OUTBOX_CUT(store->server.database, 63));
 }
 

@@ -150,20 +150,6 @@ static const char *relay_role(const struct sql_store *store)
     return "relay";
 }
 
-/* RETURNING of an object mapper reads what the database has filled in. */
-static void append_application(const struct sql_store *store, struct obx_sql_text *sql, const char *schema)
-{
-    static const char *const filled_in[] = {"id", "event_id", "created_at"};
-    obx_sql_text_format(sql, "-- each application that writes events\nGRANT USAGE ON SCHEMA %n TO \"application\";\n",
-                        schema);
-    obx_sql_text_puts(sql, "GRANT INSERT, SELECT (");
-    for (size_t i = 0; i < sizeof filled_in / sizeof *filled_in; i++)
-        obx_sql_text_format(sql, "%s%n", i ? ", " : "", obx_sql_column(&store->column_names, filled_in[i]));
-    obx_sql_text_puts(sql, ") ON ");
-    sql_append_outbox(store, sql);
-    obx_sql_text_puts(sql, " TO \"application\";");
-}
-
 void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
 {
     const char *role = relay_role(store), *schema = *store->outbox.schema ? store->outbox.schema : "public";
@@ -181,7 +167,9 @@ void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
         sql_capture_append_table(store, sql);
         obx_sql_text_format(sql, " TO %n;\n", role);
     }
-    append_application(store, sql, schema);
+    obx_sql_text_format(sql, "-- each application that writes events\nGRANT USAGE ON SCHEMA %n TO \"application\";\n",
+                        schema);
+    sql_append_writer_grants(store, sql, "\"application\"");
     if (pg_store_in(store)->capture_mode == PG_CAPTURE_LOGICAL)
         obx_sql_text_format(sql, "\n-- for the logical slot\nALTER ROLE %n REPLICATION;", role);
     else if (store->wakeup == PG_WAKEUP_WAL || sql_captures(store))

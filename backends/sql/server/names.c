@@ -69,6 +69,23 @@ void sql_append_inserts(const struct sql_store *store, struct obx_sql_text *sql)
     sql_append_table(store, sql, store->inserts ? store->inserts : &store->outbox);
 }
 
+/* No server is asked, and a table of the application may lack the last two: so each is a statement of its own. */
+void sql_append_writer_grants(const struct sql_store *store, struct obx_sql_text *sql, const char *grantee)
+{
+    static const char *const filled_in[] = {"id", "event_id", "created_at"};
+    obx_sql_text_puts(sql, "GRANT INSERT ON ");
+    sql_append_inserts(store, sql);
+    obx_sql_text_format(sql,
+                        " TO %s;\n-- object mappers read back what the database fills in: of these, the columns that "
+                        "the table has",
+                        grantee);
+    for (size_t i = 0; i < sizeof filled_in / sizeof *filled_in; i++) {
+        obx_sql_text_format(sql, "\nGRANT SELECT (%n) ON ", obx_sql_column(&store->column_names, filled_in[i]));
+        sql_append_inserts(store, sql);
+        obx_sql_text_format(sql, " TO %s;", grantee);
+    }
+}
+
 void sql_append_dead(const struct sql_store *store, struct obx_sql_text *sql)
 {
     sql_append_table(store, sql, &store->dead);

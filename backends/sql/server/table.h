@@ -20,6 +20,8 @@ void sql_append_table_literal(const struct sql_store *store, struct obx_sql_text
                               const struct sql_table_name *name);
 /* Where an application adds events: the outbox, but for a store that captures another table. */
 void sql_append_inserts(const struct sql_store *store, struct obx_sql_text *sql);
+/* The rights of an application that writes events, a statement in each line; `grantee` is SQL. */
+void sql_append_writer_grants(const struct sql_store *store, struct obx_sql_text *sql, const char *grantee);
 void sql_append_dead(const struct sql_store *store, struct obx_sql_text *sql);
 
 /* One row for each column: name, base, type, character set, has a default (0, 1), is generated (0, 1), declared type,
