@@ -46,9 +46,8 @@ static void report_pending(struct relay_check *check, struct obx_check_part *par
 {
     int64_t pending = check->status.pending;
     if (pending > 0)
-        obx_check_part_add(part, OUTBOX_SEVERITY_OK, NULL, NULL,
-                           "%" PRId64 " event%s pending: the relay publishes them", pending,
-                           pending == 1 ? " is" : "s are");
+        obx_check_part_add(part, OUTBOX_SEVERITY_OK, NULL, NULL, "%" PRId64 " event%s pending: the relay publishes %s",
+                           pending, pending == 1 ? " is" : "s are", pending == 1 ? "it" : "them");
     if (pending > 0 && check->topics.configured[0]) { /* all rows go there */
         check->topics.pending[check->topics.count++] = check->topics.configured[0];
         check->topics.configured[0] = NULL;

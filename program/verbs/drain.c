@@ -246,7 +246,8 @@ static int work(struct drain *drain, struct outbox_error *error)
     relay_until_drained(drain);
     clear_progress(drain);
     update_totals(drain);
-    printf("relayed %" PRIu64 " events in %.1f s\n", drain->totals.settled, elapsed_seconds(drain));
+    printf("relayed %" PRIu64 " event%s in %.1f s\n", drain->totals.settled, drain->totals.settled == 1 ? "" : "s",
+           elapsed_seconds(drain));
     if (drain->totals.dead_lettered)
         printf("%" PRIu64 " went to the dead letters; see outbox dead list\n", drain->totals.dead_lettered);
     obx_relay_set_free(drain->relays);

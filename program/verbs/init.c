@@ -108,8 +108,8 @@ static void print_pending(struct obx_context *context, const char *relay)
     struct outbox_store_status status = {.struct_size = sizeof status, .pending = -1};
     struct outbox_error ignored;
     if (!obx_oneshot_store_status(context, relay, &status, NULL, &ignored) && status.pending > 0)
-        printf("%s: %" PRId64 " event%s pending: the first run publishes them\n", relay, status.pending,
-               status.pending == 1 ? " is" : "s are");
+        printf("%s: %" PRId64 " event%s pending: the first run publishes %s\n", relay, status.pending,
+               status.pending == 1 ? " is" : "s are", status.pending == 1 ? "it" : "them");
 }
 
 /*
