@@ -41,7 +41,7 @@ class Event(Base):
 
 def take_order(session, customer_id, amount):
     # locks the customer until the end of the transaction: the customer's events keep their order
-    customer = session.get(Customer, customer_id, with_for_update=True)
+    customer = session.query(Customer).filter_by(id=customer_id).with_for_update().one()
     customer.orders += 1
     order = Order(customer=customer_id, amount=amount)
     session.add(order)

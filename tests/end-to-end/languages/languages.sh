@@ -112,9 +112,7 @@ relays() { # LANGUAGE
 
 settings "plugin: postgres, dsn: \"$OUTBOX_TEST_PG\""
 check "init creates the outbox" works "$OUTBOX" init
-sql "CREATE TABLE customers (id bigint PRIMARY KEY, orders bigint NOT NULL);
-  CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer bigint NOT NULL REFERENCES customers, amount bigint NOT NULL CHECK (amount < 1000000));
-  INSERT INTO customers VALUES (7, 0)"
+check "the tables of docs/languages/README.md can be created" sql "$(sed -n '/^```sql tables$/,/^```$/p' "$source_root/docs/languages/README.md" | grep -v '^```')"
 for language in ${OUTBOX_TEST_LANGUAGES:-c cpp python go rust node java}; do
   why=
   if ! "${language}_builds" >"$out" 2>"$err"; then
