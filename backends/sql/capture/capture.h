@@ -87,16 +87,22 @@ int sql_capture_recorded(struct sql_store *store, int64_t sequence, uint64_t row
 
 void sql_capture_rewind(struct sql_store *store); /* a claim begins with the first row */
 void sql_capture_claim(struct sql_op *op);        /* not by position */
-void sql_capture_resume(struct sql_store *store); /* reading that paused goes on, if there is room */
 /* A claim of the table gave these rows; or nothing: go on. */
 void sql_capture_table_rows(struct sql_op *op, struct obx_sql_batch *batch);
 void sql_capture_table_end(struct sql_op *op);
-void sql_capture_release(struct sql_store *store, struct obx_sql_batch *batch);
-void sql_capture_cancel(struct sql_store *store); /* ends a claim that waits */
-void sql_capture_stop(struct sql_store *store);   /* reads no more; a claim that waits ends */
 /* Ids of the rows that the claim in flight may return, if it is one of the table. */
 struct sql_capture_window sql_capture_window(const struct sql_store *store);
 bool sql_capture_is_spool_claim(const struct sql_op *op); /* its rows are no business of the gaps */
+
+/* ---- log_claim.c ------------------------------------------------------------------------------------------------- */
+
+void sql_capture_begin_reading(struct sql_store *store); /* unless it has begun, or failed since the last rewind */
+void sql_capture_claim_log(struct sql_op *op);
+void sql_capture_report_log(struct sql_store *store, struct outbox_claim *claim); /* its length, and relief */
+void sql_capture_resume(struct sql_store *store); /* reading that paused goes on, if there is room */
+void sql_capture_release(struct sql_store *store, struct obx_sql_batch *batch);
+void sql_capture_cancel(struct sql_store *store); /* ends a claim that waits */
+void sql_capture_stop(struct sql_store *store);   /* reads no more; a claim that waits ends */
 
 /* ---- settle.c, spool.c, idle.c ----------------------------------------------------------------------------------- */
 

@@ -17,7 +17,7 @@
 #include "sql/server/locked_rows.h"
 #include "sql/server/owner.h"
 #include "sql/server/refused.h"
-#include "sql/server/removal.h"
+#include "sql/server/removal_failure.h"
 #include "sql/server/settle.h"
 
 enum { FAILURES_MAX = 30 }; /* statements of one move */

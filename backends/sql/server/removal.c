@@ -5,98 +5,10 @@
 #include "sql/server/locked_rows.h"
 #include "sql/server/owner.h"
 #include "sql/server/refused.h"
+#include "sql/server/removal_chunk.h"
+#include "sql/server/removal_failure.h"
 
 enum { FAILURES_MAX = 200, HURRIED_MAX = 20 }; /* statements of one removal */
-#define LONG_NS UINT64_C(2500000000)
-
-bool sql_may_be_a_row(const struct outbox_error *error)
-{
-    switch (error->code) {
-    case OUTBOX_OK:
-    case OUTBOX_E_NO_MEMORY:
-    case OUTBOX_E_NOT_CONNECTED:
-    case OUTBOX_E_CANCELED:
-    case OUTBOX_E_AGAIN:
-    case OUTBOX_E_STANDBY:
-    case OUTBOX_E_FENCED:
-    case OUTBOX_E_READ_ONLY:
-    case OUTBOX_E_FULL:
-    case OUTBOX_E_BUG:
-        return false;
-    default:
-        return true;
-    }
-}
-
-void sql_keep_connection(struct outbox_error *error)
-{
-    if (sql_may_be_a_row(error))
-        error->code = OUTBOX_E_AGAIN;
-}
-
-enum sql_failure sql_removal_failed(struct sql_op *op, const struct outbox_error *error, uint64_t rows)
-{
-    struct sql_removal *removal = &op->removal;
-    bool timed_out = error->code == OUTBOX_E_TIMEOUT;
-    removal->failures++;
-    removal->error = *error;
-    sql_foreign_deletes_begin(op->store);
-    removal->timed_out |= timed_out;
-    if (op->store->driver->is_lock_wait(error))
-        return SQL_FAILURE_OF_LOCK;
-    if (!sql_may_be_a_row(error))
-        return SQL_FAILURE_OF_ALL;
-    return removal->verified || (timed_out && rows > 1) ? SQL_FAILURE_OF_ROWS : SQL_FAILURE_UNPROVEN;
-}
-
-bool sql_removal_took_long(const struct sql_op *op)
-{
-    const struct outbox_host *host = op->store->host;
-    return host->now(host) - op->removal.sent_ns >= LONG_NS;
-}
-
-/* ---- chunks ------------------------------------------------------------------------------------------------------ */
-
-/* The next ranges, as many as one transaction takes; the last of them is cut if need be. */
-static void cut_chunk(struct sql_op *op)
-{
-    struct sql_removal *removal = &op->removal;
-    struct obx_sql_range *ranges = removal->ranges->items + removal->first;
-    uint32_t left = removal->ranges->count - removal->first, count = 0;
-    int64_t room = removal->rows;
-    removal->rest = (struct obx_sql_range){.lo = 1, .hi = 0};
-    while (count < left && count < op->store->driver->settle_ranges && room > 0) {
-        struct obx_sql_range *range = &ranges[count++];
-        if (range->hi - range->lo >= room) {
-            removal->rest = (struct obx_sql_range){range->lo + room, range->hi};
-            range->hi = range->lo + room - 1;
-        }
-        room -= range->hi - range->lo + 1;
-    }
-    op->ranges = ranges;
-    op->range_count = count;
-}
-
-static void put_chunk_back(struct sql_op *op)
-{
-    const struct sql_removal *removal = &op->removal;
-    if (removal->rest.lo <= removal->rest.hi)
-        removal->ranges->items[removal->first + op->range_count - 1].hi = removal->rest.hi;
-}
-
-/* The rows of the chunk are gone, but for those that are refused or locked. NULL: none are. */
-static void retire_chunk(struct sql_op *op, const struct obx_sql_ranges *refused, const struct obx_sql_ranges *locked)
-{
-    struct sql_removal *removal = &op->removal;
-    struct sql_store *store = op->store;
-    for (uint32_t i = 0; i < op->range_count; i++)
-        obx_sql_outstanding_remove(&store->outstanding, op->ranges[i].lo, op->ranges[i].hi);
-    sql_refused_note(store, op->ranges, op->range_count, refused);
-    sql_locked_note(store, op->ranges, op->range_count, locked);
-    removal->first += op->range_count;
-    if (removal->rest.lo <= removal->rest.hi)
-        removal->ranges->items[--removal->first] = removal->rest;
-}
 
 /* ---- one statement after the other ------------------------------------------------------------------------------- */
 
@@ -151,7 +63,7 @@ static void refuse_row(struct sql_op *op)
     obx_sql_ranges_clear(&store->remaining);
     if (!obx_sql_ranges_add(store->host, &store->remaining, id, id))
         store->outstanding.incomplete = true; /* as if it were gone, but no stray scan returns it */
-    retire_chunk(op, &store->remaining, NULL);
+    sql_retire_chunk(op, &store->remaining, NULL);
     next_chunk(op);
 }
 
@@ -160,11 +72,11 @@ static void leave_locked(struct sql_op *op, const struct obx_sql_ranges *locked)
 {
     struct sql_store *store = op->store;
     if (sql_locked_has_room(store, locked)) {
-        retire_chunk(op, NULL, locked);
+        sql_retire_chunk(op, NULL, locked);
         next_chunk(op);
         return;
     }
-    put_chunk_back(op);
+    sql_put_chunk_back(op);
     outbox_error_set(&op->removal.error, OUTBOX_E_AGAIN,
                      "settle rows of %s: another session has locked more than %d published rows, %s among them",
                      store->table_name, SQL_LOCKED_MAX, sql_id_list(locked).text);
@@ -189,7 +101,7 @@ static void divide(struct sql_op *op)
         refuse_row(op);
         return;
     }
-    put_chunk_back(op);
+    sql_put_chunk_back(op);
     removal->rows = (int64_t)(rows / 2);
     if (removal->error.code == OUTBOX_E_TIMEOUT)
         op->store->removal_rows = removal->rows;
@@ -222,7 +134,7 @@ static void divide_locked(struct sql_op *op)
         leave_row_locked(op);
         return;
     }
-    put_chunk_back(op);
+    sql_put_chunk_back(op);
     op->removal.rows = (int64_t)(rows / 2);
     next_chunk(op);
 }
@@ -230,7 +142,7 @@ static void divide_locked(struct sql_op *op)
 /* The statement works without rows, so the last failure was one of its rows'. */
 static void on_proof(struct sql_op *op)
 {
-    cut_chunk(op);
+    sql_cut_chunk(op);
     if (!op->store->driver->is_lock_wait(&op->removal.error)) {
         divide(op);
         return;
@@ -262,7 +174,7 @@ static void on_trial(struct sql_request *request, const struct outbox_error *err
 /* Does the statement work at all? */
 static void try_without_rows(struct sql_op *op)
 {
-    put_chunk_back(op);
+    sql_put_chunk_back(op);
     op->range_count = 0;
     submit(op, on_trial);
 }
@@ -279,7 +191,7 @@ static void on_lock(struct sql_op *op)
     } else if (!waited && hurries) {
         try_without_rows(op);
     } else {
-        put_chunk_back(op);
+        sql_put_chunk_back(op);
         if (!waited || sql_removal_took_long(op)) {
             finish_again(op);
             return;
@@ -313,7 +225,7 @@ static void on_remaining(struct sql_request *request, const struct outbox_error 
     struct sql_store *store = op->store;
     if (error->code) {
         struct outbox_error verdict = *error;
-        put_chunk_back(op);
+        sql_put_chunk_back(op);
         sql_keep_connection(&verdict);
         finish(op, &verdict);
         return;
@@ -324,7 +236,7 @@ static void on_remaining(struct sql_request *request, const struct outbox_error 
     }
     if (store->remaining.count)
         sql_refused_set_reason(store, NULL);
-    retire_chunk(op, &store->remaining, NULL);
+    sql_retire_chunk(op, &store->remaining, NULL);
     next_chunk(op);
 }
 
@@ -364,7 +276,7 @@ static void on_removed(struct sql_request *request, const struct outbox_error *e
         sql_remaining_read(op, op->ranges, op->range_count, on_remaining);
         return;
     }
-    retire_chunk(op, NULL, NULL);
+    sql_retire_chunk(op, NULL, NULL);
     next_chunk(op);
 }
 
@@ -382,7 +294,7 @@ static void next_chunk(struct sql_op *op)
         return;
     }
     removal->rows = least(removal->rows, least(removal->limit, store->removal_rows));
-    cut_chunk(op);
+    sql_cut_chunk(op);
     submit(op, on_removed);
     SQL_FAILPOINT(store, settle_sent); /* op may have ended */
 }

@@ -28,21 +28,4 @@ void sql_remove(struct sql_op *op, struct obx_sql_ranges *ranges, int64_t limit,
 void sql_remove_locked(struct sql_op *op, struct obx_sql_ranges *ranges, void (*then)(struct sql_op *op),
                        void (*done)(struct sql_op *op, const struct outbox_error *error));
 
-/* Whose failure is it? For the removals of settles and of dead letters. */
-enum sql_failure {
-    SQL_FAILURE_OF_ALL,   /* the connection's, the ownership's, the server's: op->removal.error is the end */
-    SQL_FAILURE_UNPROVEN, /* a row's, if the statement works without rows: try that */
-    SQL_FAILURE_OF_ROWS,  /* a row's: try fewer rows */
-    SQL_FAILURE_OF_LOCK   /* another session has locked a row */
-};
-/* Counts the failure of a statement that was to remove so many rows; keeps the error in op->removal.error. */
-enum sql_failure sql_removal_failed(struct sql_op *op, const struct outbox_error *error, uint64_t rows);
-/* The statement that failed took so long that its operation should end. */
-bool sql_removal_took_long(const struct sql_op *op);
-
-/* May the content of a row, or a trigger or a constraint, be the cause of this failure? */
-bool sql_may_be_a_row(const struct outbox_error *error);
-/* A failure of one statement, which a new connection does not cure, becomes AGAIN. */
-void sql_keep_connection(struct outbox_error *error);
-
 #endif
