@@ -5,7 +5,7 @@
  * The skeleton is backends/sql/server: life cycle, start, claims, settles, verbs. Here are the connections, the SQL and
  * the reading of results. With `wakeup: wal`, a third connection wakes an idle relay.
  *
- *   conn, dsn, resolve  connections         session, table  the steps of a start  owner  the lock and the lease
+ *   conn, dsn, hosts, resolve  connections     session, table  the steps of a start  owner  the lock and the lease
  *   claim, claim_sql, rows, inspect  claims  settle, dead_letter, dead             wakeup (trigger), wal, wal_stream
  *   setup, check, status, add  for the verbs  long_transactions  a log line        params, error  values, SQLSTATEs
  *
