@@ -316,6 +316,7 @@ void kafka_verify_hanging(struct kafka_broker *self); /* now and then */
 
 void kafka_outage_reset(struct kafka_broker *self);
 void kafka_outage_suspect(struct kafka_broker *self, const char *text);     /* no connection is left */
+bool kafka_outage_lasts(const struct kafka_broker *self);                   /* no broker answers, as far as is known */
 void kafka_outage_note_reason(struct kafka_broker *self, const char *text); /* one connection failed */
 void kafka_outage_note_progress(struct kafka_broker *self);                 /* a broker answered */
 void kafka_outage_events_wait(struct kafka_broker *self);                   /* a publish was submitted */

@@ -6,6 +6,9 @@
  * of two conditions: all connections are lost while events wait (or two seconds after the next event, since a broker
  * may just have closed an idle connection), or no message was reported for eight seconds. The last connection error is
  * the reason.
+ *
+ * Before 2.10 librdkafka takes a coordinator without an address for a broker that is down. Its report that all are down
+ * then comes while one is up. So the connections of a transactional producer are counted (transactional.c).
  */
 #include "broker.h"
 
@@ -51,19 +54,27 @@ static void begin(struct kafka_broker *self, const char *what)
                     reason[0] ? reason : "no connection error is known; are enough replicas in sync?");
 }
 
-void kafka_outage_suspect(struct kafka_broker *self, const char *text)
+bool kafka_outage_lasts(const struct kafka_broker *self)
 {
-    if (!kafka_outage_reason(self)[0])
-        kafka_outage_note_reason(self, text);
-    self->outage.suspected = true;
-    begin(self, "no broker answers");
+    return self->outage.suspected && !atomic_load(&self->transaction.up);
 }
 
 void kafka_outage_due(void *plugin)
 {
     struct kafka_broker *self = plugin;
-    if (self->outage.suspected)
+    if (kafka_outage_lasts(self))
         begin(self, "no broker answers");
+}
+
+void kafka_outage_suspect(struct kafka_broker *self, const char *text)
+{
+    if (!kafka_outage_reason(self)[0])
+        kafka_outage_note_reason(self, text);
+    self->outage.suspected = true;
+    if (kafka_outage_lasts(self))
+        begin(self, "no broker answers");
+    else /* the last connection may not be counted as lost yet */
+        self->host->timer_set(self->outage.timer, RECONNECT_US);
 }
 
 void kafka_outage_events_wait(struct kafka_broker *self)

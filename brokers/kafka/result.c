@@ -150,7 +150,7 @@ static struct kafka_verdict verdict_of(struct kafka_broker *self, const struct k
 {
     if (self->exactly_once && kafka_transaction_code(result->err) == OUTBOX_E_FENCED)
         return (struct kafka_verdict){OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_FAULT_PRODUCER};
-    if (self->exactly_once && result->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && !self->outage.suspected &&
+    if (self->exactly_once && result->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && !kafka_outage_lasts(self) &&
         kafka_transaction_note_silence(self, result->topic))
         return (struct kafka_verdict){OUTBOX_RETRY, OUTBOX_E_AGAIN, KAFKA_FAULT_TOPIC}; /* brokers are there */
     bool chosen = outbox_message_at(result->publish->args, result->index)->partition >= 0;

@@ -48,7 +48,9 @@ void kafka_answer_due(void *plugin)
     for (struct kafka_topic *topic = NULL; (topic = kafka_topics_next(&self->topics, topic));) {
         if (!topic->in_flight || topic->state == KAFKA_TOPIC_OPEN || topic->state == KAFKA_TOPIC_FAILING)
             continue;
-        if (self->outage.suspected || now - topic->sent_at < ANSWER_US * 1000ull)
+        if (kafka_outage_lasts(self))
+            topic->sent_at = now; /* it has its time once a broker is there */
+        if (now - topic->sent_at < ANSWER_US * 1000ull)
             again = true;
         else
             kafka_on_no_answer(self, topic);

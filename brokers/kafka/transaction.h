@@ -63,6 +63,7 @@ struct kafka_transaction {
     bool committed;
     atomic_bool cancel; /* any thread: the worker ends soon */
     atomic_uint ends;   /* any thread: EndTxn requests that this producer has sent */
+    atomic_uint up;     /* any thread: brokers that this producer is connected to */
     void *buffer;       /* of KAFKA_PROGRESS_BYTES; NULL before the first commit */
 };
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/kafka/transactional.c - the transactional producer: its settings, its start, and the count of its EndTxn
- * requests
+ * brokers/kafka/transactional.c - the transactional producer: its settings, its start, the count of its EndTxn requests
+ * and of its connections
  *
  * librdkafka repeats an EndTxn that was not answered, and its result does not tell. So an interceptor counts what is
- * sent. init_transactions ends what an earlier producer of the same transactional.id has left open, and fences it:
- * after that the progress record says what was committed. On a worker, in slices that a stop can end.
+ * sent. Another one counts connections, for outage.c. init_transactions ends what an earlier producer of the same
+ * transactional.id has left open, and fences it: after that the progress record says what was committed. On a worker,
+ * in slices that a stop can end.
  */
 #include <stdio.h>
 #include <string.h>
@@ -29,10 +30,27 @@ static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *rk, int socket, const cha
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* Each broker has a thread of its own, which calls this. The coordinator's second connection has no port. */
+static rd_kafka_resp_err_t on_state(rd_kafka_t *rk, int32_t broker_id, const char *protocol, const char *broker,
+                                    int port, const char *state, void *opaque)
+{
+    static _Thread_local bool was_up;
+    struct kafka_transaction *transaction = opaque;
+    bool is_up = port && (!strcmp(state, "UP") || !strcmp(state, "UPDATE"));
+    (void)rk, (void)broker_id, (void)protocol, (void)broker;
+    if (is_up && !was_up)
+        atomic_fetch_add(&transaction->up, 1);
+    else if (was_up && !is_up)
+        atomic_fetch_sub(&transaction->up, 1);
+    was_up = is_up;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *text, size_t size)
 {
     (void)conf, (void)text, (void)size;
-    return rd_kafka_interceptor_add_on_request_sent(rk, NAME, on_request_sent, opaque);
+    rd_kafka_resp_err_t err = rd_kafka_interceptor_add_on_request_sent(rk, NAME, on_request_sent, opaque);
+    return err ? err : rd_kafka_interceptor_add_on_broker_state_change(rk, NAME, on_state, opaque);
 }
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */

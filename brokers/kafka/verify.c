@@ -132,7 +132,7 @@ enum kafka_gate kafka_verify_gate(struct kafka_broker *self, struct kafka_topic 
 void kafka_verify_hanging(struct kafka_broker *self)
 {
     uint64_t now = self->host->now(self->host);
-    if (!self->exactly_once || !self->in_flight || self->outage.suspected ||
+    if (!self->exactly_once || !self->in_flight || kafka_outage_lasts(self) ||
         now - self->transaction.began_at < HANGS_NS)
         return;
     verify_next(self, NULL);

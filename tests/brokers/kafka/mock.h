@@ -11,6 +11,7 @@
 #include <librdkafka/rdkafka_mock.h>
 
 #define MOCK_PRODUCE 0 /* request types */
+#define MOCK_FIND_COORDINATOR 10
 #define MOCK_INIT_PRODUCER_ID 22
 #define MOCK_END_TXN 26
 
