@@ -81,8 +81,6 @@ static void lose(struct sql_fixture *fixture, struct blocking *seen)
     blocking_begin(seen);
     fixture_await_loss(fixture);
     blocking_end();
-    fixture_run(fixture, "SELECT GET_LOCK(CONCAT('outbox:outbox.', '%s'), 20)"); /* until the server has ended it */
-    fixture_run(fixture, "DO RELEASE_LOCK(CONCAT('outbox:outbox.', '%s'))");
 }
 
 static void all_of_it(const char *table, const char *yaml, int rows, int nth, int large)
@@ -108,6 +106,7 @@ static void all_of_it(const char *table, const char *yaml, int rows, int nth, in
         blocking_end();
         check(&seen, "losing the session");
         fixture.base.losses = 0;
+        fixture_await_no_owner(&fixture);
     }
     fprintf(stderr, "# %s: %u steps, the longest took %.2f ms, %.2f ms of the processor\n", table, seen.steps,
             seen.worst_ms, seen.worst_cpu_ms);

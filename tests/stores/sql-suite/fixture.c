@@ -211,6 +211,16 @@ uint32_t fixture_begin_again(struct sql_fixture *fixture)
     return acquire.flags;
 }
 
+void fixture_await_no_owner(struct sql_fixture *fixture)
+{
+    struct obx_instance *mine = fixture->store;
+    fixture->store = fixture_another(fixture);
+    fixture_begin_again(fixture);
+    fixture_stop(fixture);
+    obx_instance_free(fixture->store);
+    fixture->store = mine;
+}
+
 void fixture_expect_start_error(struct sql_fixture *fixture, int code, const char *text)
 {
     cr_assert_eq(fixture_start(fixture, fixture->store), code, "%d: %s", fixture->error.code, fixture->error.text);

@@ -58,6 +58,9 @@ int fixture_status(struct sql_fixture *fixture, struct obx_instance *store, stru
 void fixture_take_over(struct sql_fixture *fixture, uint32_t lease_ms);
 /* Stop, then begin until it succeeds: earlier sessions may have to end first. Returns the flags of acquiring. */
 uint32_t fixture_begin_again(struct sql_fixture *fixture);
+/* A server notices late that a session has ended which did not give the ownership back: wait until another store owns
+ * the outbox, and stop that one. */
+void fixture_await_no_owner(struct sql_fixture *fixture);
 void fixture_stop(struct sql_fixture *fixture);
 /* Start must fail with this code and exactly this text. */
 void fixture_expect_start_error(struct sql_fixture *fixture, int code, const char *text);

@@ -58,11 +58,12 @@ Test(memory, store_survives_each_failed_allocation)
         bool failed = mem_failed();
         mem_fail_at(0, false);
         fixture_stop(&fixture);
+        fixture_await_no_owner(&fixture);
         cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s WHERE aggregateid = 'a'"), 2);
         if (!failed)
             break;
     }
-    fixture_begin_again(&fixture);
+    fixture_begin(&fixture);
     cr_assert_eq(fixture_claim(&fixture, 0, 10), 0, "%s", fixture.error.text);
     cr_assert(fixture.count == 2 && fixture.ids[1] == fixture.ids[0] + 2, "%u rows", fixture.count);
     fixture_close(&fixture);
