@@ -2,12 +2,14 @@
 /*
  * brokers/rabbitmq/confirm.c - messages without confirmation, and what the server says about them. Thread
  *
- *   basic.ack          delivered; or, after a basic.return, no queue is bound: the topic's trouble
- *   basic.nack         a queue is full or has failed: later, and no attempt is counted
- *   channel.close      one message was refused, and the server does not say which. Those in flight are suspects: each
- * is sent alone the next time, so the cause is known. A missing exchange or right is the topic's trouble; else it is
- * rejected connection.blocked nothing is sent until connection.unblocked nothing            after `confirm_timeout` it
- * is sent again
+ *   basic.ack              delivered; or, after basic.return, no queue is bound: the topic's trouble
+ *   basic.return           the message comes back, and basic.ack follows
+ *   basic.nack             a queue is full or has failed: later, and no attempt is counted
+ *   channel.close          one message was refused, and the server does not say which. Those in flight are suspects:
+ *                          each is sent alone the next time, so the cause is known. A missing exchange or right is
+ *                          the topic's trouble; else the message is rejected
+ *   connection.blocked     nothing is sent until connection.unblocked
+ *   nothing                after `confirm_timeout` the message is sent again
  *
  * Tags are counted from 1 by both sides, for each channel.
  */
@@ -84,22 +86,20 @@ static void on_confirm(struct rabbit_broker *broker, uint64_t tag, bool multiple
         settle(broker, message, is_ack);
 }
 
-/* The message follows; of its own properties the id is enough. */
-static int on_return(struct rabbit_broker *broker, struct outbox_error *error)
+/* After basic.return the message follows, as a header and bodies. Its id is enough, and the bodies are dropped as they
+ * come: amqp_read_message() would allocate whatever size the server states, and wait for all of it. */
+static void on_returned(struct rabbit_broker *broker, const amqp_frame_t *frame)
 {
-    amqp_message_t returned;
-    amqp_rpc_reply_t reply = amqp_read_message(broker->connection, CHANNEL, &returned, 0);
-    if (rabbit_reply_error(error, "read a returned message", reply))
-        return error->code;
-    amqp_bytes_t id = returned.properties.message_id;
-    struct rabbit_message *message = rabbit_oldest(broker);
+    const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
+    bool has_id =
+        frame->payload.properties.class_id == AMQP_BASIC_CLASS && (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG);
+    amqp_bytes_t id = has_id ? properties->message_id : amqp_empty_bytes;
+    struct rabbit_message *message = has_id ? rabbit_oldest(broker) : NULL;
     while (message && (message->is_returned || message->event->id.size != id.len ||
                        (id.len && memcmp(message->event->id.data, id.bytes, id.len) != 0)))
         message = (struct rabbit_message *)(void *)message->sent.next;
     if (message)
         message->is_returned = true;
-    amqp_destroy_message(&returned);
-    return OUTBOX_OK;
 }
 
 /* ---- the channel and the connection ------------------------------------------------------------------------------ */
@@ -162,6 +162,8 @@ int rabbit_on_frame(struct rabbit_broker *broker, const amqp_frame_t *frame, str
     const amqp_basic_ack_t *ack = frame->payload.method.decoded;
     const amqp_basic_nack_t *nack = frame->payload.method.decoded;
     const amqp_connection_blocked_t *blocked = frame->payload.method.decoded;
+    if (frame->frame_type == AMQP_FRAME_HEADER)
+        on_returned(broker, frame);
     if (frame->frame_type != AMQP_FRAME_METHOD)
         return OUTBOX_OK;
     switch (frame->payload.method.id) {
@@ -171,8 +173,6 @@ int rabbit_on_frame(struct rabbit_broker *broker, const amqp_frame_t *frame, str
     case AMQP_BASIC_NACK_METHOD:
         on_confirm(broker, nack->delivery_tag, nack->multiple, false);
         return OUTBOX_OK;
-    case AMQP_BASIC_RETURN_METHOD:
-        return on_return(broker, error);
     case AMQP_CHANNEL_CLOSE_METHOD:
         return on_channel_close(broker, frame->payload.method.decoded, error);
     case AMQP_CONNECTION_CLOSE_METHOD:

@@ -68,8 +68,8 @@ static int read_frames(struct rabbit_broker *broker, struct outbox_error *error)
             return lost(broker, status, error);
         if (rabbit_on_frame(broker, &frame, error))
             return error->code;
+        amqp_maybe_release_buffers(broker->connection); /* of each: a server that never pauses costs no memory */
     }
-    amqp_maybe_release_buffers(broker->connection);
     return OUTBOX_OK;
 }
 

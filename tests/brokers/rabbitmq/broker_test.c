@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../altered.h"
 #include "../fixture.h"
 
 static struct publishing publishing;
@@ -74,6 +75,31 @@ Test(rabbitmq, message_without_a_queue_is_the_topics_failure)
     fixture_open(EVENTS "mandatory: false", server());
     cr_assert_eq(fixture_publish("unrouted").outcome, OUTBOX_DELIVERED);
     fixture_close();
+}
+
+static void state_a_huge_size(struct alter *alter, uint8_t *frame, size_t size)
+{
+    enum { HEADER = 2, BODY_SIZE = 7 + 4 };
+    (void)alter;
+    if (*frame == HEADER && size >= BODY_SIZE + 8)
+        memset(frame + BODY_SIZE, 0xff, 8);
+}
+
+Test(rabbitmq, size_that_the_server_states_for_a_returned_message_is_not_allocated)
+{
+    char address[40];
+    struct altering_proxy proxy = {0};
+    struct alter_protocol protocol = *altered_broker.protocol;
+    protocol.alter = alter_emit;
+    protocol.renumber = state_a_huge_size;
+    altering_proxy_start(&proxy, &protocol, atoi(strrchr(server(), ':') + 1));
+    snprintf(address, sizeof address, "127.0.0.1:%u", proxy.port);
+    service("bind events sized sized");
+    fixture_open(EVENTS, address);
+    cr_assert_eq(fixture_publish("nowhere").error.code, OUTBOX_E_NOT_FOUND);
+    cr_assert_eq(fixture_publish("sized").outcome, OUTBOX_DELIVERED);
+    fixture_close();
+    altering_proxy_stop(&proxy);
 }
 
 Test(rabbitmq, full_queue_costs_no_attempt)
