@@ -82,7 +82,7 @@ static int read_result(PGresult *result, int number, struct outbox_error *error)
 {
     int64_t id;
     ExecStatusType status = PQresultStatus(result);
-    if (number == EVENT && status != PGRES_PIPELINE_ABORTED) {
+    if (number == EVENT) {
         if (outbox_pg_inserted(result, NULL, &id, error))
             return 1;
         printf("event %lld\n", (long long)id);
@@ -93,10 +93,11 @@ static int read_result(PGresult *result, int number, struct outbox_error *error)
     return status != PGRES_COMMAND_OK;
 }
 
+/* Ends at the first failure: the caller closes the connection, which rolls back. */
 static int receive_all(PGconn *pg, struct outbox_error *error)
 {
     int failed = 0;
-    for (int number = 0; number < STATEMENTS;) {
+    for (int number = 0; number < STATEMENTS && !failed;) {
         while (PQisBusy(pg))
             if (!turn(pg))
                 return 1;
@@ -104,7 +105,7 @@ static int receive_all(PGconn *pg, struct outbox_error *error)
         if (!result)
             number++; /* the end of one statement */
         else
-            failed |= read_result(result, number, error);
+            failed = read_result(result, number, error);
         PQclear(result);
     }
     return failed;

@@ -23,12 +23,6 @@ static struct {
     uint64_t runs, started, delivered, failed;
 } seen;
 
-static uint64_t number_of(const char *variable, uint64_t default_value)
-{
-    const char *text = getenv(variable);
-    return text ? strtoull(text, NULL, 10) : default_value;
-}
-
 static void open_broker(uint64_t seed)
 {
     struct outbox_error error;
@@ -128,8 +122,8 @@ static void open_proxy(void)
 
 Test(altered, broker_survives_whatever_a_server_answers, .timeout = 7200)
 {
-    uint64_t answers = number_of("OUTBOX_ALTERED_ANSWERS", altered_broker.answers),
-             seed = number_of("OUTBOX_ALTERED_SEED", 1);
+    uint64_t answers = altering_proxy_setting("OUTBOX_ALTERED_ANSWERS", altered_broker.answers),
+             seed = altering_proxy_setting("OUTBOX_ALTERED_SEED", 1);
     open_proxy();
     while (atomic_load(&proxy.altered) < answers)
         run(seed++);

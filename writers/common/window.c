@@ -68,6 +68,30 @@ int window_check_place(const void *connection, const struct outbox_window_place 
     return fault ? outbox_error_set(error, OUTBOX_E_INVALID, "open a window: %s", fault) : OUTBOX_OK;
 }
 
+/* False: it is no number from 0 to `most`. */
+static bool read_cell(const char *text, int64_t null, int64_t most, int64_t *number)
+{
+    char *end = NULL;
+    *number = text ? strtoll(text, &end, 10) : null;
+    return !text || (end != text && !*end && *number >= 0 && *number <= most);
+}
+
+int window_read_row(const struct outbox_window_place *place, const char *const *cells, struct window_row *row,
+                    struct outbox_error *error)
+{
+    int64_t fewest, most;
+    if (!cells || !read_cell(cells[0], 0, INT32_MAX, &fewest) || !read_cell(cells[1], 0, INT32_MAX, &most) ||
+        !read_cell(cells[2], -1, INT64_MAX, &row->next_offset) ||
+        !read_cell(cells[3], -1, INT64_MAX, &row->window_offset) || row->window_offset > row->next_offset)
+        return outbox_error_set(error, OUTBOX_E_SCHEMA,
+                                "%s: the answer of the database is no row of an inbox; create the inbox with 'outbox "
+                                "init --inbox'",
+                                window_attempt("open the window", place).text);
+    row->fewest = (int32_t)fewest;
+    row->most = (int32_t)most;
+    return OUTBOX_OK;
+}
+
 static int check_row(const struct outbox_window_place *place, const struct window_row *row, struct outbox_error *error)
 {
     const struct window_attempt what = window_attempt("open the window", place);

@@ -35,6 +35,11 @@ struct window_attempt window_attempt(const char *what, const struct outbox_windo
 /* OUTBOX_OK or INVALID: the arguments of an open. `connection` and `window` are only compared with NULL. */
 int window_check_place(const void *connection, const struct outbox_window_place *place, const void *window,
                        struct outbox_error *error);
+enum { WINDOW_COLUMNS = 4 };
+/* The cells of that result, as texts; NULL: null. `cells` NULL: it has not one row of so many columns. OUTBOX_OK, or
+ * SCHEMA: it is not what the statement gives. */
+int window_read_row(const struct outbox_window_place *place, const char *const *cells, struct window_row *row,
+                    struct outbox_error *error);
 /* The window begins with the row. OUTBOX_OK; UNSUPPORTED: partitions were added; NOT_FOUND: the broker has removed
  * messages that this consumer has not read; NO_MEMORY. The caller closes it. */
 int window_new(const struct outbox_window_place *place, const struct window_row *row, struct outbox_window **window,

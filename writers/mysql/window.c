@@ -7,7 +7,6 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
@@ -34,11 +33,6 @@ static int fail(MYSQL *mysql, const char *what, struct outbox_error *error)
     return mys_inbox_fail(mysql, what, "table outbox_inbox_position", error);
 }
 
-static int64_t cell(MYSQL_ROW row, unsigned column, int64_t null)
-{
-    return row[column] ? strtoll(row[column], NULL, 10) : null;
-}
-
 int outbox_mysql_window_open(MYSQL *mysql, const struct outbox_window_place *place, struct outbox_window **window,
                              struct outbox_error *error)
 {
@@ -51,16 +45,12 @@ int outbox_mysql_window_open(MYSQL *mysql, const struct outbox_window_place *pla
     snprintf(sql, sizeof sql, WINDOW_SELECT("%s", "%s", "%" PRId32), place->partition, place->partition, consumer.text,
              topic.text);
     MYSQL_RES *result = mysql_query(mysql, sql) ? NULL : mysql_store_result(mysql);
-    MYSQL_ROW cells = result ? mysql_fetch_row(result) : NULL;
-    if (!cells) {
-        code = fail(mysql, what.text, error);
-    } else {
-        const struct window_row row = {cell(cells, 2, -1), cell(cells, 3, -1), (int32_t)cell(cells, 0, 0),
-                                       (int32_t)cell(cells, 1, 0)};
-        code = window_new(place, &row, window, error);
-    }
+    bool fits = result && mysql_num_fields(result) == WINDOW_COLUMNS && mysql_num_rows(result) == 1;
+    struct window_row row;
+    code = result ? window_read_row(place, fits ? (const char *const *)mysql_fetch_row(result) : NULL, &row, error)
+                  : fail(mysql, what.text, error);
     mysql_free_result(result);
-    return code;
+    return code ? code : window_new(place, &row, window, error);
 }
 
 /* 0, or as mysql_query(). */

@@ -67,21 +67,21 @@ static void send_and_receive(struct batch *batch, uint32_t first, uint32_t count
         receive_one(batch, first + i);
 }
 
-/* Outside of a transaction the sync commits. */
+/* Outside of a transaction the sync commits. Before it may come errors. Anything else ends the reading: of a COPY,
+ * which only a server that lies begins here, libpq gives the same result again and again. */
 static void finish(struct batch *batch)
 {
-    PGresult *result = NULL;
-    bool synced = PQpipelineSync(batch->pg);
-    while (synced && (result = PQgetResult(batch->pg)) && PQresultStatus(result) != PGRES_PIPELINE_SYNC &&
-           PQstatus(batch->pg) == CONNECTION_OK) {
-        if (PQresultStatus(result) == PGRES_FATAL_ERROR && !batch->code)
+    ExecStatusType status = PQpipelineSync(batch->pg) ? PGRES_PIPELINE_ABORTED : PGRES_BAD_RESPONSE;
+    while ((status == PGRES_FATAL_ERROR || status == PGRES_PIPELINE_ABORTED) && PQstatus(batch->pg) == CONNECTION_OK) {
+        PGresult *result = PQgetResult(batch->pg);
+        status = result ? PQresultStatus(result) : PGRES_BAD_RESPONSE;
+        if (status == PGRES_FATAL_ERROR && !batch->code)
             batch->code = pg_insert_failed(batch->pg, result, "commit the events", batch->error);
         else
             PQclear(result);
     }
-    if ((!synced || !result) && !batch->code)
+    if (status != PGRES_PIPELINE_SYNC && !batch->code)
         batch->code = pg_insert_failed(batch->pg, NULL, "commit the events", batch->error);
-    PQclear(result);
     PQexitPipelineMode(batch->pg);
 }
 

@@ -7,7 +7,6 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
@@ -27,9 +26,14 @@ static struct text text_of(int64_t number)
     return text;
 }
 
-static int64_t cell(const PGresult *result, int column, int64_t null)
+static int read_row(const PGresult *result, const struct outbox_window_place *place, struct window_row *row,
+                    struct outbox_error *error)
 {
-    return PQgetisnull(result, 0, column) ? null : strtoll(PQgetvalue(result, 0, column), NULL, 10);
+    const char *cells[WINDOW_COLUMNS];
+    bool fits = PQnfields(result) == WINDOW_COLUMNS && PQntuples(result) == 1;
+    for (int i = 0; fits && i < WINDOW_COLUMNS; i++)
+        cells[i] = PQgetisnull(result, 0, i) ? NULL : PQgetvalue(result, 0, i);
+    return window_read_row(place, fits ? cells : NULL, row, error);
 }
 
 int outbox_pg_window_open(PGconn *pg, const struct outbox_window_place *place, struct outbox_window **window,
@@ -41,15 +45,12 @@ int outbox_pg_window_open(PGconn *pg, const struct outbox_window_place *place, s
     const struct text part = text_of(place->partition);
     const char *const values[] = {place->consumer, place->topic, part.digits};
     PGresult *result = PQexecParams(pg, WINDOW_SELECT("$1", "$2", "$3::int4"), 3, NULL, values, NULL, NULL, 0);
-    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
-        const struct window_row row = {cell(result, 2, -1), cell(result, 3, -1), (int32_t)cell(result, 0, 0),
-                                       (int32_t)cell(result, 1, 0)};
-        code = window_new(place, &row, window, error);
-    } else {
-        code = pg_inbox_fail(pg, window_attempt("open the window", place).text, result, TABLE, error);
-    }
+    struct window_row row;
+    code = PQresultStatus(result) == PGRES_TUPLES_OK
+               ? read_row(result, place, &row, error)
+               : pg_inbox_fail(pg, window_attempt("open the window", place).text, result, TABLE, error);
     PQclear(result);
-    return code;
+    return code ? code : window_new(place, &row, window, error);
 }
 
 static PGresult *write_row(PGconn *pg, const struct outbox_window *window, const struct window_row *row)

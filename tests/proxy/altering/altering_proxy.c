@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "alter.h"
@@ -12,6 +13,7 @@
 enum { PAIRS = 16, CHUNK = 1 << 18 };
 struct pair {
     int client, server; /* client < 0: free */
+    int64_t moved_ms;
     struct alter alter;
 };
 struct proxy_run {
@@ -26,6 +28,13 @@ static int open_socket(void)
     if (fd < 0)
         abort();
     return fd;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static struct sockaddr_in on_loopback(int port)
@@ -62,7 +71,7 @@ static void accept_one(struct proxy_run *run)
         close(fd);
         return;
     }
-    *pair = (struct pair){.client = fd, .server = open_socket()};
+    *pair = (struct pair){.client = fd, .server = open_socket(), .moved_ms = now_ms()};
     send_at_once(fd);
     send_at_once(pair->server);
     alter_begin(&pair->alter, proxy->protocol, atomic_load(&proxy->seed));
@@ -103,6 +112,16 @@ static bool move_down(struct proxy_run *run, struct pair *pair)
     return sent;
 }
 
+/* False: it has ended. */
+static bool move(struct proxy_run *run, struct pair *pair, bool up, bool down)
+{
+    if (up || down)
+        pair->moved_ms = now_ms();
+    else
+        return !run->proxy->idle_ms || now_ms() - pair->moved_ms < run->proxy->idle_ms;
+    return (!up || move_up(run, pair)) && (!down || move_down(run, pair));
+}
+
 static void turn(struct proxy_run *run)
 {
     struct pollfd fds[1 + 2 * PAIRS] = {{.fd = run->proxy->listener, .events = POLLIN}};
@@ -111,10 +130,10 @@ static void turn(struct proxy_run *run)
         fds[1 + 2 * i] = (struct pollfd){.fd = open ? run->pairs[i].client : -1, .events = POLLIN};
         fds[2 + 2 * i] = (struct pollfd){.fd = open ? run->pairs[i].server : -1, .events = POLLIN};
     }
-    poll(fds, 1 + 2 * PAIRS, 100);
+    poll(fds, 1 + 2 * PAIRS, run->proxy->idle_ms ? (int)run->proxy->idle_ms : 100);
     for (int i = 0; i < PAIRS; i++)
-        if (run->pairs[i].client >= 0 && ((fds[1 + 2 * i].revents && !move_up(run, &run->pairs[i])) ||
-                                          (fds[2 + 2 * i].revents && !move_down(run, &run->pairs[i]))))
+        if (run->pairs[i].client >= 0 &&
+            !move(run, &run->pairs[i], fds[1 + 2 * i].revents != 0, fds[2 + 2 * i].revents != 0))
             drop(&run->pairs[i]);
     if (fds[0].revents)
         accept_one(run);
@@ -157,4 +176,10 @@ void altering_proxy_stop(struct altering_proxy *proxy)
     atomic_store(&proxy->stop, true);
     pthread_join(proxy->thread, NULL);
     close(proxy->listener);
+}
+
+uint64_t altering_proxy_setting(const char *variable, uint64_t default_value)
+{
+    const char *text = getenv(variable);
+    return text ? strtoull(text, NULL, 10) : default_value;
 }

@@ -77,7 +77,8 @@ size_t alter_line(const uint8_t *data, size_t size);
 
 struct altering_proxy {
     const struct alter_protocol *protocol;
-    unsigned port; /* 0: any; then the one it is */
+    unsigned port;    /* 0: any; then the one it is */
+    unsigned idle_ms; /* a connection on which nothing moves for so long is closed: for clients that wait for ever; 0 */
     int target, listener;
     pthread_t thread;
     _Atomic uint64_t seed; /* of the connections from now on */
@@ -86,5 +87,7 @@ struct altering_proxy {
 };
 void altering_proxy_start(struct altering_proxy *proxy, const struct alter_protocol *protocol, int target);
 void altering_proxy_stop(struct altering_proxy *proxy);
+/* A number in the environment, such as OUTBOX_ALTERED_SEED. */
+uint64_t altering_proxy_setting(const char *variable, uint64_t default_value);
 
 #endif

@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "altering_proxy.h"
-#include "fixture.h"
+#include "altered.h"
 
 enum { RUNS = 200, CAPTURE_RUNS = 80, TIMEOUT_MS = 250, PATIENCE_MS = 20000 };
 
@@ -133,7 +132,8 @@ static void on_finding(void *arg, const struct outbox_finding *finding)
 static void administrate(struct altered *a)
 {
     struct outbox_store_status status = {.struct_size = sizeof status};
-    const struct outbox_check check = {.struct_size = sizeof check, .report = on_finding};
+    const struct outbox_check check = {
+        .struct_size = sizeof check, .report = on_finding, .flags = a->seed % 2 ? OUTBOX_CHECK_TIMESTAMP : 0};
     const struct outbox_bytes some = {"x", 1};
     const struct outbox_event event = {
         .struct_size = sizeof event, .aggregate_type = some, .aggregate_id = some, .type = some, .payload = some};
@@ -189,14 +189,7 @@ static void run(struct altered *a)
     stop(a);
 }
 
-static uint64_t number_of(const char *variable, uint64_t default_value)
-{
-    const char *text = getenv(variable);
-    return text ? strtoull(text, NULL, 10) : default_value;
-}
-
-/* A fault of the library itself: it writes to address 0 for some answers. 3.3.20 is part of MariaDB 10.11.19. */
-static bool client_crashes(void)
+bool client_crashes(void)
 {
     unsigned long (*version)(void) = NULL;
     *(void **)&version = dlsym(RTLD_DEFAULT, "mysql_get_client_version");
@@ -217,10 +210,11 @@ static void write_events(struct altered *a)
 static void survive(const char *table, const char *capture, uint64_t runs)
 {
     static struct altered a;
-    uint64_t first = number_of("OUTBOX_ALTERED_SEED", 1), answers = number_of("OUTBOX_ALTERED_ANSWERS", 0);
+    uint64_t first = altering_proxy_setting("OUTBOX_ALTERED_SEED", 1),
+             answers = altering_proxy_setting("OUTBOX_ALTERED_ANSWERS", 0);
     if (client_crashes())
         cr_skip_test("MariaDB Connector/C before 3.3.20 crashes on malformed answers");
-    runs = number_of("OUTBOX_ALTERED_RUNS", runs);
+    runs = altering_proxy_setting("OUTBOX_ALTERED_RUNS", runs);
     a = (struct altered){.capture = capture};
     fixture_open(&a.fixture, table, true, capture);
     a.fixture.base.timeout_ms = PATIENCE_MS;

@@ -16,15 +16,31 @@ struct session {
 
 /* ---- sessions ---------------------------------------------------------------------------------------------------- */
 
-struct session *session_open_at(int port)
+static struct session *connect_at(int port, bool *connected)
 {
     struct session *session = malloc(sizeof *session);
     session->mysql = mysql_init(NULL);
     mysql_options(session->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &(unsigned){20});
-    cr_assert_not_null(
-        mysql_real_connect(session->mysql, "127.0.0.1", "outbox", "outbox", "outbox", (unsigned)port, NULL, 0), "%s",
-        mysql_error(session->mysql));
+    *connected = mysql_real_connect(session->mysql, "127.0.0.1", "outbox", "outbox", "outbox", (unsigned)port, NULL, 0);
     return session;
+}
+
+struct session *session_open_at(int port)
+{
+    bool connected;
+    struct session *session = connect_at(port, &connected);
+    cr_assert(connected, "%s", mysql_error(session->mysql));
+    return session;
+}
+
+struct session *session_open_if(int port)
+{
+    bool connected;
+    struct session *session = connect_at(port, &connected);
+    if (connected)
+        return session;
+    session_close(session);
+    return NULL;
 }
 
 void session_close(struct session *session)
@@ -170,4 +186,21 @@ int server_add_by_statement(struct session *session, const char *table, const st
     cr_assert_eq(mysql_affected_rows(session->mysql), 1);
     outbox_mysql_statement_free(sql);
     return OUTBOX_OK;
+}
+
+int server_inbox_take(struct session *session, const struct outbox_bytes *ids, size_t count, bool *is_new,
+                      struct outbox_error *error)
+{
+    return outbox_mysql_inbox_take(session->mysql, "suite", ids, count, is_new, error);
+}
+
+int server_window_open(struct session *session, const struct outbox_window_place *place, struct outbox_window **window,
+                       struct outbox_error *error)
+{
+    return outbox_mysql_window_open(session->mysql, place, window, error);
+}
+
+int server_window_save(struct session *session, struct outbox_window *window, struct outbox_error *error)
+{
+    return outbox_mysql_window_save(session->mysql, window, error);
 }

@@ -16,15 +16,31 @@ struct session {
 
 /* ---- sessions ---------------------------------------------------------------------------------------------------- */
 
-struct session *session_open_at(int port)
+static struct session *connect_at(int port)
 {
     char dsn[120];
     struct session *session = malloc(sizeof *session);
-    snprintf(dsn, sizeof dsn, "host=127.0.0.1 port=%d user=outbox dbname=outbox connect_timeout=20", port);
+    snprintf(dsn, sizeof dsn, "host=127.0.0.1 port=%d user=outbox dbname=outbox sslmode=disable connect_timeout=20",
+             port);
     session->pg = PQconnectdb(dsn);
+    return session;
+}
+
+struct session *session_open_at(int port)
+{
+    struct session *session = connect_at(port);
     cr_assert_eq(PQstatus(session->pg), CONNECTION_OK, "%s", PQerrorMessage(session->pg));
     session_run(session, "SET client_min_messages = warning");
     return session;
+}
+
+struct session *session_open_if(int port)
+{
+    struct session *session = connect_at(port);
+    if (PQstatus(session->pg) == CONNECTION_OK)
+        return session;
+    session_close(session);
+    return NULL;
 }
 
 void session_close(struct session *session)
@@ -160,4 +176,21 @@ int server_add_by_statement(struct session *session, const char *table, const st
     PQclear(result);
     cr_assert_null(PQgetResult(session->pg));
     return code;
+}
+
+int server_inbox_take(struct session *session, const struct outbox_bytes *ids, size_t count, bool *is_new,
+                      struct outbox_error *error)
+{
+    return outbox_pg_inbox_take(session->pg, "suite", ids, count, is_new, error);
+}
+
+int server_window_open(struct session *session, const struct outbox_window_place *place, struct outbox_window **window,
+                       struct outbox_error *error)
+{
+    return outbox_pg_window_open(session->pg, place, window, error);
+}
+
+int server_window_save(struct session *session, struct outbox_window *window, struct outbox_error *error)
+{
+    return outbox_pg_window_save(session->pg, window, error);
 }

@@ -12,6 +12,7 @@
 #define OBX_TESTS_STORES_SQL_SUITE_SERVER_H
 
 #include <outbox/plugin.h>
+#include <outbox/window.h>
 
 #include "base/buf.h"
 
@@ -33,6 +34,7 @@ void server_standby(const char *verb, int port); /* of tests/stores/postgres/sta
 struct session;
 struct session *session_open(void);
 struct session *session_open_at(int port);
+struct session *session_open_if(int port); /* NULL: there is no connection */
 void session_close(struct session *session);
 /* The last column of the first row, or -1. Fails the test if the statement fails. */
 int64_t session_run(struct session *session, const char *statement);
@@ -70,5 +72,12 @@ int server_add_many(struct session *session, const char *table, const struct out
 /* Sends a statement that the library has made, into a table with a payload of type text. */
 int server_add_by_statement(struct session *session, const char *table, const struct outbox_event *event,
                             struct outbox_error *error);
+
+/* The same library for consumers: the inbox of both levels. */
+int server_inbox_take(struct session *session, const struct outbox_bytes *ids, size_t count, bool *is_new,
+                      struct outbox_error *error);
+int server_window_open(struct session *session, const struct outbox_window_place *place, struct outbox_window **window,
+                       struct outbox_error *error);
+int server_window_save(struct session *session, struct outbox_window *window, struct outbox_error *error);
 
 #endif
