@@ -222,15 +222,16 @@ static void report_newest(struct sql_op *op)
 {
     enum { HOUR_S = 3600 };
     const struct sql_store *store = op->store;
+    const struct sql_column *column = time_column(op); /* NULL: any time in the answer is a lie */
     int64_t now_s = (int64_t)time(NULL), newest_s = sql_check_number(op, 0, INT64_MIN) / 1000000;
-    if (newest_s > now_s + HOUR_S)
+    if (column && newest_s > now_s + HOUR_S)
         sql_check_report(
             op, OUTBOX_SEVERITY_WARNING,
             "store UTC, or use a column with a time zone; or set route: { timestamp: \"\" }; Kafka also has "
             "timestamp_out_of_range: clamp",
             "the time of the newest event of table %s.%s (column \"%s\") is %lld minutes ahead of this "
             "machine's clock: Kafka refuses an event that is more than an hour ahead",
-            store->table.schema, store->outbox.name, time_column(op)->name, (long long)(newest_s - now_s) / 60);
+            store->table.schema, store->outbox.name, column->name, (long long)(newest_s - now_s) / 60);
 }
 
 static bool ignore_refusal(struct sql_op *op, const struct outbox_error *error)
