@@ -28,16 +28,23 @@ struct obx_route {
     uint32_t event_id, type, created_at, headers_column;
 };
 
+/* ---- route_compile.c --------------------------------------------------------------------------------------------- */
+
 /* section: `route:`, for the places of errors. The settings must outlive the route. */
 int obx_route_compile(const struct obx_route_settings *settings, const struct obx_section *section,
                       struct obx_route *route, struct outbox_error *error);
 void obx_route_free(struct obx_route *route);
+/* Before the first row of an arena generation. */
+void obx_route_forget(struct obx_route *route);
+
+/* ---- route.c ----------------------------------------------------------------------------------------------------- */
+
+/* A number from 0 to max, of digits only. */
+bool obx_route_number(struct outbox_bytes text, int64_t max, int64_t *number);
+#define OBX_NO_PARTITION " is not a number from 0 to 2147483647"
 
 /* created_at of a claimed row, microseconds since 1970; INT64_MIN: unknown. */
 int64_t obx_route_created_us(const struct obx_route *route, const struct outbox_batch *rows, uint32_t row);
-
-/* Before the first row of an arena generation. */
-void obx_route_forget(struct obx_route *route);
 
 /* One row to one message that borrows from the row and the arena. OUTBOX_OK; NO_MEMORY; or REJECTED: this row can never
  * be a message, error has the reason. position names an event that has no id of its own. */

@@ -2,9 +2,12 @@
 /*
  * backends/postgres/capture/stream.h - a connection on which the server sends its log, from a position on
  *
- *   physical  connect -> IDENTIFY_SYSTEM -> SHOW wal_segment_size -> opened() -> START_REPLICATION -> data() ...
- * failed() logical   connect -> IDENTIFY_SYSTEM -> slot_result() -> opened() -> START_REPLICATION -> data(), reached()
- * ...
+ * 1. connect
+ * 2. IDENTIFY_SYSTEM
+ * 3. physical: SHOW wal_segment_size; logical: a statement about the slot, and slot_result()
+ * 4. opened(), in or after which the owner sends START_REPLICATION
+ * 5. data() again and again; logical: reached(), too
+ * 6. failed(), from any step
  *
  * Physical: data() gets bytes of the log. At the end of an old timeline the stream goes on with the next one. What was
  * received is reported as written and never as flushed: so no commit waits for the relay, whatever
