@@ -63,12 +63,15 @@ static struct http_meaning status_outcome(const struct http_request *request, st
     curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after);
     curl_easy_getinfo(request->easy, CURLINFO_REDIRECT_URL, &location);
     struct meaning meaning = by_status(status);
+    struct outbox_bytes detail = {request->answer, request->answer_size}; /* its last character may be incomplete */
+    if (location)
+        detail = (struct outbox_bytes){location, strlen(location)};
     if (meaning.code)
         outbox_error_set(error, meaning.code, "POST %s: the answer is %ld%s%.*s", request->url, status,
                          location               ? ", moved to "
                          : request->answer_size ? ": "
                                                 : "",
-                         location ? 160 : (int)request->answer_size, location ? location : request->answer);
+                         outbox_cut_bytes(detail, location ? 160 : ANSWER_SIZE - 4), (const char *)detail.data);
     error->native = (int32_t)status;
     bool is_later = meaning.outcome == OUTBOX_RETRY || meaning.outcome == OUTBOX_RETRY_UNKNOWN;
     enum { HOUR = 3600 };

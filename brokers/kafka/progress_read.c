@@ -123,7 +123,8 @@ static int get_bounds(struct kafka_broker *self, int64_t *low, int64_t *high, st
 static void note_stranger(struct reading *reading, const rd_kafka_message_t *message)
 {
     if (message->payload && !reading->stranger[0])
-        snprintf(reading->stranger, sizeof reading->stranger, "%.*s", (int)message->key_len,
+        snprintf(reading->stranger, sizeof reading->stranger, "%.*s",
+                 outbox_cut_bytes((struct outbox_bytes){message->key, message->key_len}, sizeof reading->stranger - 1),
                  message->key ? (const char *)message->key : "");
 }
 

@@ -107,7 +107,7 @@ static void on_returned(struct rabbit_broker *broker, const amqp_frame_t *frame)
 static void refuse_all(struct rabbit_broker *broker, const amqp_channel_close_t *close)
 {
     bool is_known = broker->in_flight.count == 1 && !broker->has_expired;
-    int size = close->reply_text.len > 80 ? 80 : (int)close->reply_text.len;
+    int size = outbox_cut_bytes((struct outbox_bytes){close->reply_text.bytes, close->reply_text.len}, 80);
     bool is_topic = close->reply_code == AMQP_NOT_FOUND || close->reply_code == AMQP_ACCESS_REFUSED;
     uint32_t outcome = !is_known ? OUTBOX_RETRY_UNKNOWN : is_topic ? OUTBOX_RETRY : OUTBOX_REJECTED;
     int code = !is_known                                  ? OUTBOX_E_AGAIN

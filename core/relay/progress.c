@@ -2,7 +2,7 @@
 /* core/relay/progress.c - lines of the log about events that pass */
 #include "relay/progress.h"
 
-#include <outbox/plugin.h>
+#include <outbox/text_util.h>
 
 #include "relay/failures.h"
 #include "relay/route.h"
@@ -19,7 +19,7 @@ void obx_progress_start(struct obx_progress *progress, const struct obx_relay_co
 
 static int size_of(struct outbox_bytes bytes)
 {
-    return bytes.data ? (int)OBX_MIN(bytes.size, (size_t)100) : 0;
+    return outbox_cut_bytes(bytes, 100);
 }
 
 static const char *text_of(struct outbox_bytes bytes)

@@ -54,7 +54,7 @@ static bool block(struct obx_stages *stages, const struct outbox_message *messag
 
 static int id_size(const struct outbox_message *message)
 {
-    return (int)OBX_MIN(message->id.size, (size_t)64);
+    return outbox_cut_bytes(message->id, 64);
 }
 
 static const char *id_text(const struct outbox_message *message)

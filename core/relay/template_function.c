@@ -87,7 +87,7 @@ static int find_function(const char *name, size_t size, enum obx_function *funct
             return OUTBOX_OK;
         }
     return obx_error_set(error, OUTBOX_E_INVALID, "no function '%.*s'; there are json, lower, default and match",
-                         (int)OBX_MIN(size, (size_t)40), name);
+                         outbox_cut_bytes((struct outbox_bytes){name, size}, 40), name);
 }
 
 static int bad_form(const struct obx_function_call *call, struct outbox_error *error)

@@ -62,7 +62,7 @@ int obx_add_check_id(const struct outbox_event *event, struct outbox_error *erro
     return obx_error_set(error, OUTBOX_E_REJECTED,
                          "event id '%.*s' is not a UUID, like %s; if the table has other ids, name its column, "
                          "columns: {event_id: NAME}",
-                         (int)OBX_MIN(size, (size_t)60), id, sample);
+                         outbox_cut_bytes((struct outbox_bytes){id, size}, 60), id, sample);
 }
 
 /* Add the batch. Afterwards no event points into the text. */

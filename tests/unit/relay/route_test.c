@@ -344,6 +344,8 @@ Test(route, impossible_rows_are_rejected_with_a_reason)
             "partition '2147483648' is not a number from 0 to 2147483647");
     rejects("route: {partition: \"${p}\"}", "p", text_value("1234567890123456789"),
             "partition '1234567890123456789' is not a number from 0 to 2147483647");
+    rejects("route: {partition: \"${p}\"}", "p", text_value("123456789012345678901234567890123456789\xc3\xa9"),
+            "partition '123456789012345678901234567890123456789' is not a number from 0 to 2147483647");
     rejects("route: {timestamp: \"${t}\"}", "t", text_value("noon"),
             "timestamp 'noon' is neither a time nor milliseconds since 1970");
     rejects("{}", "headers", text_value("[1]"),
