@@ -13,7 +13,7 @@
  * Layers, lowest first; a file calls only files of lower layers:
  *
  *     error loopback topic topic_limits limits_text         plain data: no I/O, no callbacks
- *     progress progress_format
+ *     progress progress_format pause
  *     topic_state
  *     blocked_keys
  *     connection outcomes clients outage                    state of the connection; outcomes; the two clients

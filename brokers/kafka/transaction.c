@@ -151,7 +151,7 @@ bool kafka_transaction_note_silence(struct kafka_broker *self, const struct kafk
 
 void kafka_transaction_break(struct kafka_broker *self)
 {
-    if (self->exactly_once && self->transaction.state == KAFKA_TRANSACTION_OPEN)
+    if (self->exactly_once && self->transaction.state != KAFKA_TRANSACTION_COMMITTING)
         self->transaction.broken = true;
 }
 
@@ -183,6 +183,16 @@ static void log_forgotten(struct kafka_broker *self)
     progress->forgotten = 0;
 }
 
+static void begin_pause(struct kafka_broker *self)
+{
+    struct kafka_transaction *transaction = &self->transaction;
+    uint64_t length_us = kafka_pause_next(&transaction->pause) / 1000;
+    if (!length_us)
+        return;
+    transaction->state = KAFKA_TRANSACTION_PAUSED;
+    self->host->timer_set(transaction->timer, length_us);
+}
+
 static void commit_done(struct outbox_work *work)
 {
     struct kafka_broker *self = work->arg;
@@ -205,6 +215,8 @@ static void commit_done(struct outbox_work *work)
     if (error->code) {
         transaction->broken = true;
         kafka_replace_producer(self, error);
+    } else {
+        begin_pause(self);
     }
     kafka_request_turn(self);
 }
@@ -265,13 +277,16 @@ void kafka_transaction_step(struct kafka_broker *self)
 
 void kafka_transaction_due(void *plugin)
 {
-    kafka_request_turn(plugin);
+    struct kafka_broker *self = plugin;
+    if (self->transaction.state == KAFKA_TRANSACTION_PAUSED)
+        self->transaction.state = KAFKA_TRANSACTION_OPEN;
+    kafka_request_turn(self);
 }
 
 bool kafka_transaction_idle(const struct kafka_broker *self)
 {
     const struct kafka_transaction *transaction = &self->transaction;
-    return !self->exactly_once || (transaction->state == KAFKA_TRANSACTION_OPEN && !transaction->rows);
+    return !self->exactly_once || (transaction->state != KAFKA_TRANSACTION_COMMITTING && !transaction->rows);
 }
 
 /* ---- what the relay knows ---------------------------------------------------------------------------------------- */

@@ -4,9 +4,10 @@
  *
  *     OPEN        messages are handed over; their reports are kept back
  *     COMMITTING  a worker writes the progress record and commits; nothing is handed over
+ *     PAUSED      the coordinator completes the commit; nothing is handed over
  *
  * Happy path: the interval is over, or KAFKA_TRANSACTION_ROWS are in it, or nothing has come for 10 ms -> COMMITTING ->
- * committed: what was kept back is reported as DELIVERED, and the next transaction is open.
+ * committed: what was kept back is reported as DELIVERED -> PAUSED, see pause.h -> the next transaction is OPEN.
  *
  * When nothing comes for a second after a commit, a transaction of a record alone follows: without the events that have
  * left the outbox since. So the record of an idle relay names none.
@@ -30,6 +31,7 @@
 #include <librdkafka/rdkafka.h>
 #include <stdatomic.h>
 
+#include "pause.h"
 #include "progress.h"
 
 #define KAFKA_TRANSACTION_ROWS 20000u
@@ -37,7 +39,7 @@
 
 struct kafka_publish;
 
-enum kafka_transaction_state { KAFKA_TRANSACTION_OPEN, KAFKA_TRANSACTION_COMMITTING };
+enum kafka_transaction_state { KAFKA_TRANSACTION_OPEN, KAFKA_TRANSACTION_COMMITTING, KAFKA_TRANSACTION_PAUSED };
 
 struct kafka_transaction {
     struct outbox_timer *timer;
@@ -51,6 +53,7 @@ struct kafka_transaction {
     uint64_t ended_at;               /* of the start, and then of the last commit */
     struct kafka_publish *publishes; /* with messages in it */
     struct kafka_progress progress;
+    struct kafka_pause pause;
     uint64_t sequence;  /* of the last record */
     uint64_t epoch;     /* what start() said, like the next */
     uint64_t fenced_by; /* sequence of the last record that a start found to be of a later owner; 0: none */

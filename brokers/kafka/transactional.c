@@ -4,12 +4,13 @@
  * and of its connections
  *
  * librdkafka repeats an EndTxn that was not answered, and its result does not tell. So an interceptor counts what is
- * sent. Another one counts connections, for outage.c. init_transactions ends what an earlier producer of the same
- * transactional.id has left open, and fences it: after that the progress record says what was committed. On a worker,
- * in slices that a stop can end.
+ * sent; it also takes the times that pause.h needs. Another one counts connections, for outage.c. init_transactions
+ * ends what an earlier producer of the same transactional.id has left open, and fences it: after that the progress
+ * record says what was committed. On a worker, in slices that a stop can end.
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "broker.h"
 
@@ -17,6 +18,13 @@
 #define NAME "outbox"
 
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 /* Any thread. */
 static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *rk, int socket, const char *broker, int32_t broker_id,
@@ -27,6 +35,8 @@ static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *rk, int socket, const cha
     (void)rk, (void)socket, (void)broker, (void)broker_id, (void)api_version, (void)correlation, (void)size;
     if (api_key == END_TXN)
         atomic_fetch_add(&transaction->ends, 1);
+    else
+        kafka_pause_note(&transaction->pause, api_key, now_ns());
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

@@ -13,6 +13,7 @@
 #define MOCK_PRODUCE 0 /* request types */
 #define MOCK_FIND_COORDINATOR 10
 #define MOCK_INIT_PRODUCER_ID 22
+#define MOCK_ADD_PARTITIONS 24
 #define MOCK_END_TXN 26
 
 struct mock {

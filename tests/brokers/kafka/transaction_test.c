@@ -99,6 +99,23 @@ Test(kafka_transaction, producer_whose_end_was_sent_twice_is_not_used_again)
     MOCK_FIXTURE_END(&once);
 }
 
+/* The coordinator completes the last commit. Each refusal makes the pause before a transaction longer. */
+Test(kafka_transaction, transactions_go_on_after_refused_partitions)
+{
+    once_begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(once_publish(0, 1), 1);
+    for (uint64_t i = 1; i <= 5; i++) {
+        rd_kafka_mock_push_request_errors(once.mock.cluster, MOCK_ADD_PARTITIONS, 1,
+                                          RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS);
+        cr_assert_eq(once_publish(i * 10, 10), 10);
+    }
+    cr_assert_eq(fixture_stop(&once.broker), OUTBOX_OK); /* within the pause */
+    fixture_must_start(&once.broker);
+    cr_assert_eq(once_publish(60, 10), 10);
+    cr_assert_eq(once.broker.lost_count, 0, "%s", once.broker.lost_error.text);
+    MOCK_FIXTURE_END(&once);
+}
+
 Test(kafka_transaction, partition_of_another_relay_is_refused)
 {
     char yaml[1024];
