@@ -343,7 +343,8 @@ Test(kafka_exactly_once, stop_keeps_its_deadline_while_a_broker_hangs)
     cr_assert_eq(batch.completed, 1);
     cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 0);
     fixture_must_start(&t);
-    cr_assert_eq(publish("hangs", 0, 20, NULL), 20);
+    fill("hangs", 0, 20, NULL);
+    real_relay(&t, &batch, 1); /* a broker that was paused may have lost its session */
     end(&t);
     check_topic("hangs", 20, 20);
     batch_free(&batch);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PATIENCE_MS = 60000 };
 
@@ -46,21 +47,23 @@ static bool set_options(rd_kafka_NewTopic_t *topic, int count, char **options)
 }
 
 /* Prints why it failed. */
-static bool succeeded(rd_kafka_event_t *event)
+static rd_kafka_resp_err_t result_of(rd_kafka_event_t *event)
 {
     size_t count = 0;
     const rd_kafka_topic_result_t **topics =
         event ? rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count) : NULL;
-    bool fine = count == 1 && !rd_kafka_topic_result_error(topics[0]);
-    if (!fine)
+    rd_kafka_resp_err_t err = count == 1 ? rd_kafka_topic_result_error(topics[0])
+                              : event    ? rd_kafka_event_error(event)
+                                         : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (err)
         fprintf(stderr, "outbox-reader: create: %s\n",
                 count == 1 ? rd_kafka_topic_result_error_string(topics[0])
                 : event    ? rd_kafka_event_error_string(event)
                            : "no answer");
-    return fine;
+    return err;
 }
 
-static bool create(rd_kafka_t *rk, rd_kafka_NewTopic_t *topic)
+static rd_kafka_resp_err_t create(rd_kafka_t *rk, rd_kafka_NewTopic_t *topic)
 {
     char why[256];
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
@@ -68,12 +71,23 @@ static bool create(rd_kafka_t *rk, rd_kafka_NewTopic_t *topic)
     rd_kafka_AdminOptions_set_operation_timeout(how, PATIENCE_MS, why, sizeof why);
     rd_kafka_CreateTopics(rk, &topic, 1, how, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 2 * PATIENCE_MS);
-    bool fine = succeeded(event);
+    rd_kafka_resp_err_t err = result_of(event);
     if (event)
         rd_kafka_event_destroy(event);
     rd_kafka_AdminOptions_destroy(how);
     rd_kafka_queue_destroy(queue);
-    return fine;
+    return err;
+}
+
+/* A starved broker loses its session for a moment: no broker is there then for the replica. */
+static bool create_in_time(rd_kafka_t *rk, rd_kafka_NewTopic_t *topic)
+{
+    rd_kafka_resp_err_t err = create(rk, topic);
+    for (int i = 0; i < PATIENCE_MS / 1000 && err == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR; i++) {
+        sleep(1);
+        err = create(rk, topic);
+    }
+    return !err;
 }
 
 int create_topic(const char *bootstrap, const char *name, int count, char **options)
@@ -81,7 +95,7 @@ int create_topic(const char *bootstrap, const char *name, int count, char **opti
     char why[256];
     rd_kafka_t *rk = admin(bootstrap);
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions_of(count, options), 1, why, sizeof why);
-    int code = !rk || !topic || !set_options(topic, count, options) ? 64 : create(rk, topic) ? 0 : 69;
+    int code = !rk || !topic || !set_options(topic, count, options) ? 64 : create_in_time(rk, topic) ? 0 : 69;
     if (topic)
         rd_kafka_NewTopic_destroy(topic);
     if (rk)
