@@ -3,7 +3,7 @@
  * backends/mysql/result.h - reading stored results, whatever the server has answered
  *
  * A server, or something on the way to it, may answer anything: fewer columns, none, or no result at all. So every
- * reader asks for the number of columns that its statement has, and reads values through these functions only: what is
+ * reader requests the number of columns that its statement has, and reads values through these functions only: what is
  * not there is NULL or the default.
  */
 #ifndef OBX_BACKENDS_MYSQL_RESULT_H

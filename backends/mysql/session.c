@@ -3,7 +3,7 @@
  * backends/mysql/session.c - the steps of a start
  *
  * owner: probe the server and the table, set the session up -> reader: set up -> owner: try the relay's statements. The
- * reader is there before the first statement that may wait for a lock: it asks the server whose lock that is.
+ * reader is there before the first statement that may wait for a lock: it queries the server whose lock that is.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static void read_server(struct mys_store *store, MYSQL_RES *result)
     struct mys_row row;
     mys_first(result, &row);
     if (row.columns != S_COLUMNS)
-        sql_bad_shape(&store->sql.start_error, "look at the server");
+        sql_bad_shape(&store->sql.start_error, "inspect the server");
     mys_copy(server->version, sizeof server->version, mys_text_of(&row, S_VERSION));
     mys_copy(server->user, sizeof server->user, mys_text_of(&row, S_USER));
     mys_copy(server->identity, sizeof server->identity, mys_text_of(&row, S_IDENTITY));

@@ -33,7 +33,7 @@ enum mys_encoding { /* how a value is read from its text */
                     MYS_AS_BYTES,
                     MYS_AS_INT,
                     MYS_AS_FLOAT,
-                    MYS_AS_SINGLE, /* asked for as a double: the server prints six digits of a float */
+                    MYS_AS_SINGLE, /* requested as a double: the server prints six digits of a float */
                     MYS_AS_UUID,   /* 16 bytes */
                     MYS_AS_TIME
 };

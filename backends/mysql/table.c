@@ -52,7 +52,7 @@ static void read_table(struct mys_store *store, MYSQL_RES *result)
     mys_copy(store->engine, sizeof store->engine, mys_text_of(&row, ENGINE));
     snprintf(store->created, sizeof store->created, "%llu", created ? strtoull(created, NULL, 10) : 0);
     if (!mys_has_columns(result, CREATED + 1))
-        sql_bad_shape(&store->sql.start_error, "look at the table");
+        sql_bad_shape(&store->sql.start_error, "inspect the table");
     mys_copy(table->schema, sizeof table->schema, sql_schema_of(&store->sql, &store->sql.outbox));
     table->is_table = !strcmp(store->kind, "BASE TABLE");
     mysql_free_result(result);
@@ -62,7 +62,7 @@ static void read_columns(struct sql_store *store, MYSQL_RES *result)
 {
     enum { COLUMNS = 9 };
     if (!mys_has_columns(result, COLUMNS))
-        sql_bad_shape(&store->start_error, "look at the columns");
+        sql_bad_shape(&store->start_error, "inspect the columns");
     sql_columns_read(store, result);
 }
 

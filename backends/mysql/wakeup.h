@@ -22,7 +22,7 @@ struct mys_wakeup {
     pthread_t thread;
     bool running;
     bool may_sleep;            /* of the claim in flight */
-    uint64_t arm_requested_ns; /* when the host last asked to arm the wake-up */
+    uint64_t arm_requested_ns; /* when the host last requested to arm the wake-up */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* stop, wanted */

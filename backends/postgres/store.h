@@ -132,7 +132,7 @@ unsigned pg_column_count(const void *result);
 bool pg_next_row(struct sql_row *row);
 struct outbox_bytes pg_cell(const struct sql_row *row, unsigned column);
 int64_t pg_number(const struct sql_row *row, unsigned column, int64_t default_value);
-bool pg_rows_fit(const struct sql_store *store, const PGresult *result); /* of a claim: is it what was asked for? */
+bool pg_rows_fit(const struct sql_store *store, const PGresult *result); /* of a claim: is it what was requested? */
 bool pg_read_ids(struct sql_store *store, void *result, uint32_t *count);
 bool pg_ids_read(struct sql_store *store, const PGresult *result, int first, uint32_t rows);
 uint64_t pg_fill(const struct sql_store *store, struct obx_sql_batch *batch, const struct sql_reading *reading);
@@ -194,7 +194,7 @@ bool pg_put_release(struct sql_request *request);
 /* skip: without rows that another session has locked. */
 bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql, bool skip);
 bool pg_put_hurry(
-    struct sql_request *request); /* before a removal: a short wait for locks, where its mode asks for it */
+    struct sql_request *request); /* before a removal: a short wait for locks, where its mode requests it */
 bool pg_is_lock_wait(const struct outbox_error *error);
 bool pg_put_settle(struct sql_request *request);
 void pg_removal_result(struct sql_request *request, void *result);

@@ -18,7 +18,7 @@
 #include "store.h"
 
 #define MS UINT64_C(1000000)
-#define PING_AFTER_NS (2000 * MS) /* without a message: then ask for one */
+#define PING_AFTER_NS (2000 * MS) /* without a message: then request one */
 #define SILENCE_NS (4000 * MS)    /* without an answer: then the stream is dead */
 enum {
     DATA_HEAD = 25,      /* 'w', where it begins, where the log ends, when it was sent; then the log */

@@ -10,7 +10,7 @@
 
 enum { ROWS_READ = 100000, COMBINATIONS = 1000, MOST_COLUMNS = 32 };
 
-static bool asks(const struct outbox_check *args)
+static bool is_requested(const struct outbox_check *args)
 {
     return OUTBOX_HAS_MEMBER(args, row_arg) && args->columns && args->columns[0] && args->row;
 }
@@ -56,7 +56,7 @@ static bool copy_row(struct lite_check_rows *rows, sqlite3_stmt *statement)
 void lite_check_rows_read(struct lite_check_rows *rows, const struct lite_schema *schema, struct lite_conn *conn,
                           const struct outbox_check *args, const char *what, struct outbox_error *error)
 {
-    if (!asks(args))
+    if (!is_requested(args))
         return;
     char *sql = rows_sql(schema, conn, args);
     sqlite3_stmt *statement = sql ? lite_prepare_once(conn, sql, what, error) : NULL;

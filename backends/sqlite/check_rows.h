@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sqlite/check_rows.h - the rows that struct outbox_check asks for */
+/* backends/sqlite/check_rows.h - the rows that struct outbox_check requests */
 #ifndef OBX_BACKENDS_SQLITE_CHECK_ROWS_H
 #define OBX_BACKENDS_SQLITE_CHECK_ROWS_H
 

@@ -21,7 +21,7 @@ struct lite_dead_op {
     struct lite_letter *letters; /* owned: one page */
     struct lite_letter **end;
     uint64_t after; /* the number of the last letter that was read */
-    uint32_t index; /* the next of the numbers that were asked for */
+    uint32_t index; /* the next of the numbers that were requested */
     uint64_t affected;
     bool finished;
 };

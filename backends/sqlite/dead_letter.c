@@ -64,7 +64,7 @@ static bool move_row(struct lite_conn *conn, const struct outbox_dead_row *row, 
     return moved;
 }
 
-static bool host_asks(const struct outbox_dead_letter_rows *rows)
+static bool reports_kept(const struct outbox_dead_letter_rows *rows)
 {
     return OUTBOX_HAS_MEMBER(rows, refused) && rows->kept && rows->refused;
 }
@@ -80,7 +80,7 @@ static void keep_failure(struct dead_letter_op *move, uint32_t index, const stru
     case OUTBOX_E_AGAIN:
         if (!move->failures++)
             snprintf(move->reason, sizeof move->reason, "%.*s", OUTBOX_CUT(error->text, sizeof move->reason - 1));
-        if (host_asks(move->args))
+        if (reports_kept(move->args))
             move->args->kept[index] = 1;
         break;
     default:
@@ -115,7 +115,7 @@ static uint32_t move_chunk(struct dead_letter_op *move, struct lite_conn *conn, 
 static void report_kept(struct dead_letter_op *move)
 {
     const struct outbox_dead_letter_rows *rows = move->args;
-    if (!host_asks(rows)) {
+    if (!reports_kept(rows)) {
         outbox_error_set(&move->op.error, OUTBOX_E_AGAIN, "%s", move->reason);
         return;
     }
@@ -140,7 +140,7 @@ static void dead_letter_finish(struct lite_op *op)
     const struct outbox_dead_letter_rows *rows = ((struct dead_letter_op *)op)->args;
     for (uint32_t i = 0; lite_op_ok(op) && i < rows->count; i++) {
         int64_t id = (int64_t)rows->rows[i].position.major;
-        if (host_asks(rows) && rows->kept[i])
+        if (reports_kept(rows) && rows->kept[i])
             continue;
         obx_sql_ranges_remove(store->host, &store->reader.outstanding, id, id);
     }

@@ -26,7 +26,7 @@ enum {
     LITE_HOLD_CONTENDED_NS = 600000,    /* while others write */
     LITE_GAP_NS = 2300000,              /* the shortest pause between two holds */
     LITE_GAP_CONTENDED_NS = 4000000,    /* while others write */
-    LITE_TIMER_SLACK_NS = 300000,       /* a sleeping writer wakes up to so much later than it asked for */
+    LITE_TIMER_SLACK_NS = 300000,       /* a sleeping writer wakes up to so much later than it requested */
     LITE_CONTENDED_FOR_NS = 1000000000, /* a writer that was seen is expected to write again for so long */
 
     LITE_CHUNK_START_ROWS = 256, /* rows of a transaction: at first, at least, at most */

@@ -92,7 +92,7 @@ static void done(struct outbox_work *work)
     file_advance(broker);
 }
 
-void file_check(void *self, outbox_op_t op, const struct outbox_check *asked)
+void file_check(void *self, outbox_op_t op, const struct outbox_check *arguments)
 {
     struct file_broker *broker = self;
     struct file_check *check = broker->host->op_scratch(broker->host, op);
@@ -100,7 +100,7 @@ void file_check(void *self, outbox_op_t op, const struct outbox_check *asked)
     check->work = (struct outbox_work){.work = work, .done = done, .arg = check};
     check->broker = broker;
     check->op = op;
-    check->check = asked;
+    check->check = arguments;
     if (broker->host->offload(broker->host, &check->work) == OUTBOX_OK) {
         broker->checks++;
         return;

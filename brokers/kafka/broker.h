@@ -71,7 +71,7 @@ enum kafka_state {
     KAFKA_IDLE,
     KAFKA_STARTING, /* a worker makes the producer and waits for a broker */
     KAFKA_RUNNING,
-    KAFKA_BROKEN,   /* the host was asked for a new producer; nothing is sent any more */
+    KAFKA_BROKEN,   /* the host was requested a new producer; nothing is sent any more */
     KAFKA_STOPPING, /* what is in flight finishes */
     KAFKA_CLOSING,  /* a worker destroys the clients */
     KAFKA_STATES
@@ -171,7 +171,7 @@ struct kafka_broker {
     uint64_t submitted;            /* publishes so far */
     uint32_t in_flight;            /* messages in librdkafka */
     bool order_broken;             /* some topic's is */
-    bool refusals_seen;            /* the broker refused some event: limits are asked for, and first messages probe */
+    bool refusals_seen;            /* the broker refused some event: limits are requested, and first messages probe */
     bool limits_due;               /* some topic's are */
 
     outbox_op_t stop_op;
@@ -270,7 +270,7 @@ void kafka_on_limits(struct kafka_broker *self, rd_kafka_event_t *event);
 /* ---- transactional.c, progress_read.c, commit.c: on a worker, which alone uses the producer and the lists of the
  * progress that are not the loop thread's ---- */
 
-/* NULL: text says why. */
+/* NULL: text has the reason. */
 rd_kafka_conf_t *kafka_transactional_conf(struct kafka_broker *self, char *text, size_t size);
 /* Fences earlier producers, reads the progress record, begins the first transaction. */
 int kafka_transactions_open(struct kafka_broker *self, struct outbox_error *error);

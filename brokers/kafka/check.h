@@ -20,10 +20,10 @@ enum kafka_creation { /* do the brokers create topics on first use? */
 struct kafka_findings {
     struct outbox_findings list;
     const struct outbox_check *check; /* borrowed until the op completes */
-    rd_kafka_t *reader;               /* asks for topics by name; NULL: not needed yet */
+    rd_kafka_t *reader;               /* requests topics by name; NULL: not needed yet */
     enum kafka_creation creation;
-    unsigned asked_again; /* for topics that a broker may not know yet */
-    bool silent;          /* a request for settings was not answered */
+    unsigned repeated; /* for topics that a broker may not know yet */
+    bool silent;       /* a request for settings was not answered */
 };
 
 typedef void kafka_each_setting(void *arg, const char *name, const char *value);
@@ -36,10 +36,10 @@ void kafka_check_topics(struct kafka_broker *self, struct kafka_findings *findin
                         const struct rd_kafka_metadata *metadata);
 /* The topic in the list of all topics; NULL: it is not there. */
 const struct rd_kafka_metadata_topic *kafka_check_listed(const struct rd_kafka_metadata *metadata, const char *name);
-/* Worker: asks for one topic by its name, for up to two seconds in all, for a broker learns of a new topic late.
+/* Worker: requests one topic by its name, for up to two seconds in all, for a broker learns of a new topic late.
  * topics[0] of the result, which is the caller's; NULL: no answer. */
-const struct rd_kafka_metadata *kafka_check_ask(struct kafka_broker *self, struct kafka_findings *findings,
-                                                const char *name);
+const struct rd_kafka_metadata *kafka_check_topic_metadata(struct kafka_broker *self, struct kafka_findings *findings,
+                                                           const char *name);
 /* Worker: the topic is in the metadata. */
 void kafka_check_present(struct kafka_broker *self, struct kafka_findings *findings,
                          const struct rd_kafka_metadata_topic *topic);

@@ -3,7 +3,7 @@
  * brokers/kafka/check_brokers.c - is every broker reachable at the address that it advertises?
  *
  * bootstrap.servers may work while an advertised address does not: then the events of the partitions that this broker
- * leads wait without end. So each address gets a client of its own, with the options of the relay, that asks for
+ * leads wait without end. So each address gets a client of its own, with the options of the relay, that requests
  * metadata. Eight at a time connect in parallel. On a worker; ends early when workers are canceled.
  */
 #include "check.h"

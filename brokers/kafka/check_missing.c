@@ -33,7 +33,7 @@ static rd_kafka_t *open_reader(struct kafka_broker *self)
     return rk;
 }
 
-static const struct rd_kafka_metadata *ask_once(struct kafka_findings *findings, const char *name)
+static const struct rd_kafka_metadata *request_metadata(struct kafka_findings *findings, const char *name)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(findings->reader, name, NULL);
@@ -49,16 +49,16 @@ static const struct rd_kafka_metadata *ask_once(struct kafka_findings *findings,
     return NULL;
 }
 
-const struct rd_kafka_metadata *kafka_check_ask(struct kafka_broker *self, struct kafka_findings *findings,
-                                                const char *name)
+const struct rd_kafka_metadata *kafka_check_topic_metadata(struct kafka_broker *self, struct kafka_findings *findings,
+                                                           const char *name)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     if (!findings->reader && !(findings->reader = open_reader(self)))
         return NULL;
-    while ((metadata = ask_once(findings, name)) &&
-           metadata->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && findings->asked_again < AGAIN_MAX &&
+    while ((metadata = request_metadata(findings, name)) &&
+           metadata->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && findings->repeated < AGAIN_MAX &&
            !atomic_load(&self->cancel_workers)) {
-        findings->asked_again++;
+        findings->repeated++;
         rd_kafka_metadata_destroy(metadata);
         nanosleep(&(struct timespec){.tv_nsec = AGAIN_NS}, NULL);
     }
@@ -73,8 +73,8 @@ static void read_creation(void *arg, const char *name, const char *value)
         *(enum kafka_creation *)arg = !strcmp(value, "true") ? KAFKA_CREATION_ON : KAFKA_CREATION_OFF;
 }
 
-static enum kafka_creation ask_creation(struct kafka_broker *self, struct kafka_findings *findings,
-                                        const struct rd_kafka_metadata *metadata)
+static enum kafka_creation read_broker_creation(struct kafka_broker *self, struct kafka_findings *findings,
+                                                const struct rd_kafka_metadata *metadata)
 {
     char id[16];
     enum kafka_creation creation = KAFKA_CREATION_HIDDEN;
@@ -141,17 +141,17 @@ static void find_absent(struct kafka_broker *self, struct kafka_findings *findin
 void kafka_check_missing(struct kafka_broker *self, struct kafka_findings *findings,
                          const struct rd_kafka_metadata *metadata, const char *name, bool pending)
 {
-    const struct rd_kafka_metadata *asked = kafka_check_ask(self, findings, name);
-    const struct rd_kafka_metadata_topic *topic = asked ? asked->topics : NULL;
+    const struct rd_kafka_metadata *described = kafka_check_topic_metadata(self, findings, name);
+    const struct rd_kafka_metadata_topic *topic = described ? described->topics : NULL;
     if (topic && !topic->err) {
         kafka_check_present(self, findings, topic);
     } else if (topic && topic->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
         find_forbidden(self, findings, name);
     } else if (!collides(findings, metadata, name)) {
         if (findings->creation == KAFKA_CREATION_UNASKED)
-            findings->creation = ask_creation(self, findings, metadata);
+            findings->creation = read_broker_creation(self, findings, metadata);
         find_absent(self, findings, name, pending);
     }
-    if (asked)
-        rd_kafka_metadata_destroy(asked);
+    if (described)
+        rd_kafka_metadata_destroy(described);
 }

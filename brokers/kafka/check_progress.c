@@ -120,11 +120,12 @@ void kafka_check_progress(struct kafka_broker *self, struct kafka_findings *find
                           const struct rd_kafka_metadata *metadata)
 {
     const struct rd_kafka_metadata_topic *topic = kafka_check_listed(metadata, self->progress_topic);
-    const struct rd_kafka_metadata *asked = topic ? NULL : kafka_check_ask(self, findings, self->progress_topic);
+    const struct rd_kafka_metadata *described =
+        topic ? NULL : kafka_check_topic_metadata(self, findings, self->progress_topic);
     struct expectation expectation = {.self = self, .findings = findings};
-    rd_kafka_resp_err_t err = asked ? asked->topics[0].err : RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (asked && !err)
-        topic = asked->topics;
+    rd_kafka_resp_err_t err = described ? described->topics[0].err : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (described && !err)
+        topic = described->topics;
     outbox_findings_about(&findings->list, "delivery: exactly-once");
     if (check_partition(self, findings, topic, err)) {
         expectation.replicas = topic->partitions[0].replica_cnt;
@@ -136,6 +137,6 @@ void kafka_check_progress(struct kafka_broker *self, struct kafka_findings *find
                 "consumers see each event once with isolation.level=read_committed; others see repeated events after a "
                 "failure. The rights Write and Describe on TransactionalId '%s' show at the start only",
                 self->transactional_id);
-    if (asked)
-        rd_kafka_metadata_destroy(asked);
+    if (described)
+        rd_kafka_metadata_destroy(described);
 }

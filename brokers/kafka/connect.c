@@ -2,7 +2,7 @@
 /*
  * brokers/kafka/connect.c - makes the main producer and waits until a broker answers; on a worker
  *
- * librdkafka reconnects without end and reports errors as events. This asks for metadata in slices and reads the errors
+ * librdkafka reconnects without end and reports errors as events. This requests metadata in slices and reads the errors
  * in between. It ends with the last of them after four seconds, or at once when a login or a certificate is refused.
  * Until the work is done the loop thread touches nothing of it but cancel_workers.
  */

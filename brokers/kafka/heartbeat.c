@@ -3,7 +3,7 @@
  * brokers/kafka/heartbeat.c - checks that a broker still responds while nothing is sent
  *
  * librdkafka notices a dead broker only when it sends something. So every three seconds without a message in flight a
- * worker asks for metadata. Two requests in a row without a response end the connection: the host then knows that it is
+ * worker requests metadata. Two requests in a row without a response end the connection: the host then knows that it is
  * not connected, within ten seconds, and connects again. While messages are in flight the heartbeat pauses, and no
  * message is given up: only librdkafka knows their outcome.
  */

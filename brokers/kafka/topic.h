@@ -46,7 +46,7 @@ struct kafka_topic {
     uint32_t together;       /* messages handed over since in_flight was 0 last */
     uint64_t together_bytes; /* their size; counted only where the limits are known */
     bool suspect_in_flight;  /* the message in flight may be refused: nothing joins it */
-    bool limits_due;         /* ask for the settings again */
+    bool limits_due;         /* request the settings again */
     int32_t partitions;      /* as many have been seen */
     uint64_t sent_at;        /* host->now() of the last message that was sent alone */
 

@@ -2,7 +2,7 @@
 /*
  * brokers/kafka/topic_limits.h - what a topic's broker refuses, as far as it is known
  *
- * Two sources: the topic's settings (asked for by limits_request.c) and what the broker refused before. Settings that
+ * Two sources: the topic's settings (requested by limits_request.c) and what the broker refused before. Settings that
  * are fresh decide. What was only learned from refusals, and settings that may have changed since, make an event a
  * suspect: it is sent alone, so that a refusal concerns nothing else. No I/O; loop thread.
  */
@@ -12,7 +12,7 @@
 #include "error.h"
 
 enum kafka_limits_state {
-    KAFKA_LIMITS_UNKNOWN,   /* never asked for with this producer */
+    KAFKA_LIMITS_UNKNOWN,   /* never requested with this producer */
     KAFKA_LIMITS_REQUESTED, /* the answer is on its way */
     KAFKA_LIMITS_KNOWN,
     KAFKA_LIMITS_WITHHELD /* the broker does not show them to this user */

@@ -2,7 +2,7 @@
 /*
  * brokers/kafka/turn.c - publish, and one round of reports, sending and completing
  *
- * A round runs when the event queues signal, when a timer or another file asks for it (kafka_request_turn), and at a
+ * A round runs when the event queues signal, when a timer or another file requests it (kafka_request_turn), and at a
  * publish that finds the queue empty. It is the one place from which messages are sent and publishes completed.
  */
 #include "broker.h"

@@ -3,13 +3,13 @@
  * brokers/kafka/verify.c - delivery: exactly-once: has a topic what a transaction needs, before anything is sent to it
  *
  * A message that fails ends its transaction. A message without a leader holds it up, with the events of all topics.
- * So a worker asks for the metadata of a topic before the first message of each producer, and after a failure.
+ * So a worker requests the metadata of a topic before the first message of each producer, and after a failure.
  *
  *     not verified -> metadata: it exists, and each partition has a leader -> verified: its first message goes alone
- *                  -> otherwise: FAILING, without an attempt; asked for again with pauses that grow from 0.1 to 10 s
+ *                  -> otherwise: FAILING, without an attempt; requested again with pauses that grow from 0.1 to 10 s
  *     a transaction lasts 3 s with messages in flight -> the same question about each of their topics, in turn
  *
- * Failure modes: no broker answers, which is no fault of the topic: it is asked for again, and its first messages wait
+ * Failure modes: no broker answers, which is no fault of the topic: it is requested again, and its first messages wait
  * as all others do. A user who may read the metadata and not write the topic: its first message fails, and costs the
  * producer, once for each pause.
  */
@@ -31,7 +31,7 @@ static rd_kafka_resp_err_t error_in(const struct rd_kafka_metadata_topic *topic)
     return topic->partition_cnt ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 }
 
-static bool ask(struct kafka_broker *self)
+static bool request_metadata(struct kafka_broker *self)
 {
     const struct rd_kafka_metadata *metadata;
     struct kafka_verify *verify = &self->verify;
@@ -49,7 +49,7 @@ static void work(struct outbox_work *work)
     self->verify.answered = false;
     while (!self->verify.answered && !atomic_load(&self->cancel_workers) &&
            self->host->now(self->host) - begin < ANSWER_NS)
-        self->verify.answered = ask(self);
+        self->verify.answered = request_metadata(self);
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
@@ -91,7 +91,7 @@ static void verify(struct kafka_broker *self, struct kafka_topic *topic)
 {
     rd_kafka_t *rk;
     if (self->verify.job.running)
-        return; /* its end asks for a turn */
+        return; /* its end requests a turn */
     self->verify.topic = topic;
     self->verify.all = false;
     self->verify.handle = kafka_topic_handle(self, topic, false, &rk);

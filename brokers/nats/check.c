@@ -2,7 +2,7 @@
 /*
  * brokers/nats/check.c - the verb check: does a stream have the subject of each topic?
  *
- * A worker asks JetStream; the loop goes on serving the connection meanwhile. After cancel() the worker asks for no
+ * A worker asks JetStream; the loop goes on serving the connection meanwhile. After cancel() the worker requests no
  * further topic.
  */
 #include <jansson.h>
@@ -18,7 +18,7 @@ static const char *topic_at(const struct nats_broker *broker, uint32_t index)
 }
 
 /* Worker. */
-static void ask(struct nats_broker *broker, const char *topic)
+static void check_topic(struct nats_broker *broker, const char *topic)
 {
     char request[512];
     natsMsg *answer = NULL;
@@ -52,12 +52,12 @@ static bool is_canceled(struct nats_broker *broker)
     return canceled;
 }
 
-static void ask_all(struct outbox_work *work)
+static void check_topics(struct outbox_work *work)
 {
     struct nats_broker *broker = work->arg;
     const char *topic;
     for (uint32_t i = 0; (topic = topic_at(broker, i)) && !is_canceled(broker); i++)
-        ask(broker, topic);
+        check_topic(broker, topic);
 }
 
 static void end(struct nats_broker *broker, const struct outbox_error *error)
@@ -67,7 +67,7 @@ static void end(struct nats_broker *broker, const struct outbox_error *error)
     broker->host->op_done(broker->host, op, error);
 }
 
-static void asked(struct outbox_work *work)
+static void on_checked(struct outbox_work *work)
 {
     struct nats_broker *broker = work->arg;
     struct outbox_error canceled;
@@ -101,6 +101,6 @@ void nats_check(void *self, outbox_op_t op, const struct outbox_check *check)
     }
     natsConnection_GetConnectedUrl(broker->connection, url, sizeof url);
     outbox_report_finding(check, OUTBOX_SEVERITY_OK, "server", url, NULL);
-    if (nats_offload(broker, ask_all, asked))
+    if (nats_offload(broker, check_topics, on_checked))
         end(broker, &broker->work_error);
 }

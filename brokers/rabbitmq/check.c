@@ -9,7 +9,7 @@
 
 /* ---- thread ------------------------------------------------------------------------------------------------------ */
 
-static void ask(struct rabbit_broker *broker, const char *name, bool is_queue)
+static void declare_passively(struct rabbit_broker *broker, const char *name, bool is_queue)
 {
     struct outbox_error error;
     char attempt[160];
@@ -42,9 +42,9 @@ void rabbit_check_now(struct rabbit_broker *broker)
     outbox_findings_about(&broker->findings, "%s", broker->server);
     outbox_find(&broker->findings, OUTBOX_SEVERITY_OK, NULL, "connected to %s", broker->server);
     if (*broker->exchange)
-        ask(broker, broker->exchange, false);
+        declare_passively(broker, broker->exchange, false);
     for (uint32_t i = 0; !*broker->exchange && (topic = outbox_check_topic(broker->check, i, &pending)); i++)
-        ask(broker, topic, true);
+        declare_passively(broker, topic, true);
     pthread_mutex_lock(&broker->shared.mutex);
     broker->shared.has_checked = true;
     pthread_mutex_unlock(&broker->shared.mutex);

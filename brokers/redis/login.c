@@ -91,7 +91,7 @@ static void on_info(redisAsyncContext *connection, void *answer, void *arg)
     const redisReply *reply = answer;
     struct outbox_error error;
     (void)connection;
-    if (refused(broker, reply, "ask for INFO"))
+    if (refused(broker, reply, "request INFO"))
         return;
     read_info(broker, reply->str ? reply->str : "", &error);
     if (error.code)

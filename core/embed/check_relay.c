@@ -17,7 +17,7 @@
 #include "embed/oneshot.h"
 
 struct relay_check {
-    const struct obx_check_relay *asked;
+    const struct obx_check_relay *request;
     struct obx_relay_settings settings;
     struct obx_route route;
     struct obx_check_topics topics;
@@ -26,18 +26,18 @@ struct relay_check {
 
 static struct obx_check_part part_of(const struct relay_check *check, const char *name)
 {
-    return (struct obx_check_part){.report = check->asked->report, .name = name};
+    return (struct obx_check_part){.report = check->request->report, .name = name};
 }
 
 static int open_part(const struct relay_check *check, struct obx_oneshot *oneshot, enum outbox_kind kind,
                      struct outbox_error *error)
 {
-    return obx_oneshot_open_part(oneshot, check->asked->setup, kind, check->asked->timeout_ms, error);
+    return obx_oneshot_open_part(oneshot, check->request->setup, kind, check->request->timeout_ms, error);
 }
 
 static void end_part(const struct relay_check *check, int status)
 {
-    check->asked->report->end(check->asked->report->arg, status);
+    check->request->report->end(check->request->report->arg, status);
 }
 
 /* ---- the store --------------------------------------------------------------------------------------------------- */
@@ -72,13 +72,13 @@ static bool uses_created_at(const struct obx_route *route)
 static int run_store(struct relay_check *check, struct obx_oneshot *oneshot, struct obx_check_part *part,
                      struct outbox_error *error)
 {
-    const struct outbox_check asked = {.struct_size = sizeof asked,
-                                       .report = obx_check_part_report,
-                                       .arg = part,
-                                       .columns = check->topics.columns[0] ? check->topics.columns : NULL,
-                                       .row = obx_check_topics_row,
-                                       .row_arg = &check->topics,
-                                       .flags = uses_created_at(&check->route) ? OUTBOX_CHECK_TIMESTAMP : 0};
+    const struct outbox_check arguments = {.struct_size = sizeof arguments,
+                                           .report = obx_check_part_report,
+                                           .arg = part,
+                                           .columns = check->topics.columns[0] ? check->topics.columns : NULL,
+                                           .row = obx_check_topics_row,
+                                           .row_arg = &check->topics,
+                                           .flags = uses_created_at(&check->route) ? OUTBOX_CHECK_TIMESTAMP : 0};
     int status = obx_oneshot_start(oneshot, OUTBOX_STORE, error);
     if (status)
         return status;
@@ -86,7 +86,7 @@ static int run_store(struct relay_check *check, struct obx_oneshot *oneshot, str
                        obx_instance_name(oneshot->instance));
     if (!(obx_instance_caps(oneshot->instance) & OUTBOX_CAP_ADMIN))
         return OUTBOX_OK;
-    obx_store_check(oneshot->instance, obx_oneshot_call(oneshot), oneshot->timeout_ms, &asked);
+    obx_store_check(oneshot->instance, obx_oneshot_call(oneshot), oneshot->timeout_ms, &arguments);
     status = obx_oneshot_wait(oneshot, error);
     if (!status)
         read_status(check, oneshot, part);
@@ -140,17 +140,17 @@ static void check_store(struct relay_check *check)
 static int run_broker(struct relay_check *check, struct obx_oneshot *oneshot, struct obx_check_part *part,
                       struct outbox_error *error)
 {
-    const struct outbox_check asked = {.struct_size = sizeof asked,
-                                       .report = obx_check_part_report,
-                                       .arg = part,
-                                       .topics = check->topics.configured,
-                                       .pending_topics = check->topics.pending};
+    const struct outbox_check arguments = {.struct_size = sizeof arguments,
+                                           .report = obx_check_part_report,
+                                           .arg = part,
+                                           .topics = check->topics.configured,
+                                           .pending_topics = check->topics.pending};
     int status = obx_oneshot_start_probe(oneshot, error);
     if (status)
         return status;
     obx_check_part_add(part, OUTBOX_SEVERITY_OK, NULL, NULL, "connected with the plugin '%s'",
                        obx_instance_name(oneshot->instance));
-    obx_broker_check(oneshot->instance, obx_oneshot_call(oneshot), oneshot->timeout_ms, &asked);
+    obx_broker_check(oneshot->instance, obx_oneshot_call(oneshot), oneshot->timeout_ms, &arguments);
     status = obx_oneshot_wait(oneshot, error);
     if (status == OUTBOX_E_UNSUPPORTED)
         status = error->code = 0; /* the plugin has no checks */
@@ -182,19 +182,19 @@ static int try_relay(const struct obx_relay_setup *setup, struct outbox_error *e
     return status;
 }
 
-int obx_check_relay(const struct obx_check_relay *asked, char identity[static 160], struct outbox_error *error)
+int obx_check_relay(const struct obx_check_relay *request, char identity[static 160], struct outbox_error *error)
 {
-    struct relay_check check = {.asked = asked};
+    struct relay_check check = {.request = request};
     check.status = (struct outbox_store_status){.struct_size = sizeof check.status, .pending = -1, .oldest_us = -1};
     identity[0] = '\0';
-    int status = try_relay(asked->setup, error);
+    int status = try_relay(request->setup, error);
     if (!status)
-        status = obx_oneshot_route(asked->setup->section, &check.settings, &check.route, error);
+        status = obx_oneshot_route(request->setup->section, &check.settings, &check.route, error);
     if (status)
         return status;
     obx_check_topics_open(&check.topics, &check.route);
     check_store(&check);
-    obx_check_transforms(asked);
+    obx_check_transforms(request);
     check_broker(&check);
     memcpy(identity, check.status.identity, sizeof check.status.identity);
     obx_check_topics_free(&check.topics);

@@ -15,6 +15,6 @@ struct obx_check_relay {
 /* Checks the relay's section, its store, its transforms and its broker. The result is an error of the section, of
  * which nothing is reported; then nothing else is checked. identity: of the table that the relay reaches, as in struct
  * outbox_store_status; "": unknown. */
-int obx_check_relay(const struct obx_check_relay *asked, char identity[static 160], struct outbox_error *error);
+int obx_check_relay(const struct obx_check_relay *request, char identity[static 160], struct outbox_error *error);
 
 #endif

@@ -23,28 +23,28 @@ static int run_check(struct obx_oneshot *oneshot, struct obx_check_part *part, s
     return status;
 }
 
-static void check_one(const struct obx_check_relay *asked, const struct obx_section *section, const char *name)
+static void check_one(const struct obx_check_relay *request, const struct obx_section *section, const char *name)
 {
     char part_name[80];
     struct obx_oneshot oneshot;
     struct outbox_error error = {0};
     snprintf(part_name, sizeof part_name, "transform %.*s", OUTBOX_CUT(name, 60));
-    struct obx_check_part part = {.report = asked->report, .name = part_name};
-    if (!obx_oneshot_open_section(&oneshot, asked->setup, section, OUTBOX_TRANSFORM, asked->timeout_ms, &error)) {
+    struct obx_check_part part = {.report = request->report, .name = part_name};
+    if (!obx_oneshot_open_section(&oneshot, request->setup, section, OUTBOX_TRANSFORM, request->timeout_ms, &error)) {
         run_check(&oneshot, &part, &error);
         obx_oneshot_close(&oneshot);
     }
-    asked->report->end(asked->report->arg, obx_check_part_status(&part, &error));
+    request->report->end(request->report->arg, obx_check_part_status(&part, &error));
 }
 
-void obx_check_transforms(const struct obx_check_relay *asked)
+void obx_check_transforms(const struct obx_check_relay *request)
 {
     const struct obx_section *all, *one;
     const char *name;
     struct outbox_error ignored; /* the section was read before */
-    if (obx_section_child(asked->setup->section, "transforms", &all, &ignored))
+    if (obx_section_child(request->setup->section, "transforms", &all, &ignored))
         return;
     for (uint32_t i = 0; (name = obx_section_key(all, i)); i++)
         if (!obx_section_child(all, name, &one, &ignored))
-            check_one(asked, one, name);
+            check_one(request, one, name);
 }

@@ -6,6 +6,6 @@
 #include "embed/check_relay.h"
 
 /* Runs the own checks of each transform that has any. */
-void obx_check_transforms(const struct obx_check_relay *asked);
+void obx_check_transforms(const struct obx_check_relay *request);
 
 #endif

@@ -137,10 +137,10 @@ int outbox_check(struct outbox *handle, uint32_t timeout_ms,
         return status;
     struct check check = {.relay = handle->name, .report = report, .arg = arg};
     const struct obx_check_report to = {.finding = on_finding, .end = on_end, .arg = &check};
-    const struct obx_check_relay asked = {.setup = &setup, .report = &to, .timeout_ms = timeout_ms};
+    const struct obx_check_relay request = {.setup = &setup, .report = &to, .timeout_ms = timeout_ms};
     status = open_loop(handle, &setup, &check.first);
     if (!status)
-        obx_check_relay(&asked, identity, &check.first);
+        obx_check_relay(&request, identity, &check.first);
     close_loop(&setup);
     if (check.first.code && error)
         *error = check.first;

@@ -22,7 +22,7 @@ struct obx_backlog {
 void obx_backlog_note_behind(struct obx_backlog *backlog, const struct obx_relay_context *context, bool behind);
 void obx_backlog_note_claimed(struct obx_backlog *backlog, uint32_t rows);
 void obx_backlog_note_measured(struct obx_backlog *backlog, uint64_t rows);
-/* Is an estimate due? If so, the caller asks for it now. */
+/* Is an estimate due? If so, the caller requests it now. */
 bool obx_backlog_measure_due(struct obx_backlog *backlog, struct obx_stages *stages);
 
 #endif

@@ -57,7 +57,7 @@ enum obx_batch_stage {
 /* Why an event was not delivered. */
 struct obx_reason {
     struct outbox_error error;
-    uint32_t retry_after_ms; /* the pause that the server asks for; 0: none */
+    uint32_t retry_after_ms; /* the pause that the server requests; 0: none */
 };
 
 /* The messages of all rows of a batch after the transforms (transform_jobs.c); kept until the batch is released. */

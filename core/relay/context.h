@@ -2,7 +2,7 @@
 /*
  * core/relay/context.h - what all stages of a relay share: time, ticks, settings, log, counters and the shown error
  *
- * Happy path: an operation completes, its stage notes the result, and obx_request asks for a tick. The tick (relay.c)
+ * Happy path: an operation completes, its stage notes the result, and obx_request requests a tick. The tick (relay.c)
  * runs the step of every stage. A step that waits for a moment calls obx_due(); the relay's timer starts the next tick
  * then. Loop thread only.
  */

@@ -19,7 +19,7 @@
 
 struct obx_section;
 
-/* Has the broker what `delivery` asks for? CONFIG: it has not. section: relays.NAME. */
+/* Has the broker what `delivery` requests? CONFIG: it has not. section: relays.NAME. */
 int obx_exactly_once_check(const struct obx_stages *stages, const struct obx_section *section,
                            struct outbox_error *error);
 /* With delivery: exactly-once: the outbox is owned, and proven to be since the broker was fenced last. */

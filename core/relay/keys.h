@@ -53,7 +53,7 @@ struct obx_key {
     bool exhausted;          /* its first event will not go unless somebody acts: see obx_keys_set_exhausted() */
     bool reject_logged;      /* that its first event was rejected */
     int failed_code;         /* why an event came back */
-    uint32_t retry_after_ms; /* the pause that the server asked for then; 0: none */
+    uint32_t retry_after_ms; /* the pause that the server requested then; 0: none */
     uint32_t failures;       /* in a row, for the pause; set by obx_keys_set_failures() */
     uint32_t claimed;        /* RETRYING: so many of its first events are being claimed or published */
     uint64_t since_ns;

@@ -33,8 +33,8 @@ struct obx_ownership {
     bool owns; /* since the last acquire that succeeded, until the next step after a loss */
     struct obx_request renew_request;
     uint64_t renew_at;
-    uint64_t asked_at;  /* when the last acquire or renewal was submitted */
-    uint64_t proven_at; /* the same of the last that succeeded */
+    uint64_t submitted_at; /* when the last acquire or renewal was submitted */
+    uint64_t proven_at;    /* the same of the last that succeeded */
     struct obx_failures renew_failures;
 };
 
@@ -131,7 +131,7 @@ static void become_owner(struct obx_ownership *ownership)
     stages->context.reads_log = ownership->acquire.flags & OUTBOX_ACQUIRED_LOG;
     ownership->standby = false;
     ownership->owns = true;
-    ownership->proven_at = ownership->asked_at;
+    ownership->proven_at = ownership->submitted_at;
     ownership->renew_at = stages->context.now + renew_interval(&stages->context);
     obx_dead_letters_reset(stages->dead_letters);
     obx_settler_reset(stages->settler);
@@ -177,7 +177,7 @@ static void acquire(struct obx_ownership *ownership)
     struct obx_link *store = ownership->stages->store;
     ownership->acquire = (struct outbox_acquire){.struct_size = sizeof ownership->acquire,
                                                  .lease_ms = (uint32_t)context->settings.lease_ms};
-    ownership->asked_at = context->now;
+    ownership->submitted_at = context->now;
     OBX_FAILPOINT(relay, before_acquire);
     obx_store_acquire(obx_link_instance(store), obx_link_begin(store, ownership, on_acquired),
                       obx_relay_context_store_timeout(context), &ownership->acquire);
@@ -250,7 +250,7 @@ static void on_renewed(void *stage, const struct outbox_error *error)
     struct obx_ownership *ownership = stage;
     OBX_FAILPOINT(relay, after_renew);
     if (!error->code) {
-        ownership->proven_at = ownership->asked_at;
+        ownership->proven_at = ownership->submitted_at;
         obx_link_works(ownership->stages->store, OBX_WORK_RENEW);
         obx_failures_end(&ownership->renew_failures);
     } else if (obx_failure_keeps_connection(error)) {
@@ -267,7 +267,7 @@ bool obx_ownership_prove(struct obx_ownership *ownership, uint64_t since, const 
         return true;
     if (obx_link_up(store) && !obx_store_can_renew(obx_link_instance(store)))
         obx_link_lost(store, OBX_WORK_RENEW, why); /* not covered: all stores of the tests renew */
-    else if (ownership->asked_at <= since)
+    else if (ownership->submitted_at <= since)
         ownership->renew_at = since + 1;
     return false;
 }
@@ -280,7 +280,7 @@ void obx_ownership_renew_step(struct obx_ownership *ownership)
         obx_request_busy(&ownership->renew_request) || !obx_due(context, ownership->renew_at))
         return;
     ownership->renew_at = context->now + renew_interval(context);
-    ownership->asked_at = context->now;
+    ownership->submitted_at = context->now;
     OBX_FAILPOINT(relay, before_renew);
     obx_store_renew(obx_link_instance(store),
                     obx_request_begin(&ownership->renew_request, context, ownership, on_renewed),

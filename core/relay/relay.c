@@ -3,7 +3,7 @@
  * core/relay/relay.c - the tick, and the life of a relay
  *
  * A tick runs every step once, in the order in which the result of one step feeds the next, then sets the one timer to
- * the earliest moment that a step waits for. Every completion asks for a tick; nothing else drives the relay.
+ * the earliest moment that a step waits for. Every completion requests a tick; nothing else drives the relay.
  */
 #include "relay/relay.h"
 

@@ -169,7 +169,7 @@ struct outbox_outcomes {
     uint32_t first;
     uint32_t count;
     const struct outbox_error *error; /* why, for all but DELIVERED */
-    uint32_t retry_after_ms;          /* with RETRY and RETRY_UNKNOWN: the server asks for this pause; 0: it does not */
+    uint32_t retry_after_ms;          /* with RETRY and RETRY_UNKNOWN: the server requests this pause; 0: it does not */
     uint32_t flags;                   /* OUTBOX_OUTCOME_* */
 };
 #define OUTBOX_OUTCOME_ALREADY 1u /* with DELIVERED: an earlier start had delivered it; nothing was sent now */

@@ -46,7 +46,7 @@ extern "C" {
  * too: the row may be there.
  *
  * Blocks until the server has answered: one round trip, and one more for the first event of a connection and table,
- * which asks for the type of the payload column. The answer is kept with the connection. One thread at a time for each
+ * which requests the type of the payload column. The answer is kept with the connection. One thread at a time for each
  * connection; any number of connections at once.
  */
 OUTBOX_API int outbox_pg_add(PGconn *pg, const char *table, const struct outbox_event *event, int64_t *id,
@@ -101,7 +101,7 @@ struct outbox_pg_statement {
  *
  * table         as above
  * event         as above; the payload is borrowed until the statement is freed, everything else is copied
- * payload_type  the OID of the type of the payload column, which this function cannot ask for: 25 text, 1043 varchar,
+ * payload_type  the OID of the type of the payload column, which this function cannot request: 25 text, 1043 varchar,
  *               17 bytea, 114 json, 3802 jsonb. A wrong one may change the payload.
  * returning_id  the result has one row with the id, which needs SELECT on that column
  * statement     gets the statement, for outbox_pg_statement_free(); NULL after a failure

@@ -16,7 +16,7 @@
  *    position changes nothing. low of a spool() is at or after its last row. The copies are committed with the position
  *    or before it; a store that commits them before it drops, after a crash, the events of the log that have a copy.
  *    A settle and a spool() are never in flight together.
- *  - spool() copies whole rows, also columns that no claim asked for, under their positions; at most 4 MiB of the
+ *  - spool() copies whole rows, also columns that no claim requested, under their positions; at most 4 MiB of the
  *    values that were claimed, unless one row has more. Then they are rows like any other: claims by position, settle()
  *    and dead_letter() reach them; the host names no others there. In a settle, rows at or before the stored position
  *    are in the spool, later ones are of the log.

@@ -15,17 +15,17 @@ static bool is_literal(const char *subject)
     return subject && !strstr(subject, "${");
 }
 
-static void ask(struct outbox_work *work)
+static void fetch(struct outbox_work *work)
 {
     struct schema_check *job = work->arg;
     uint32_t id;
     if (is_literal(job->self->subject))
-        schema_ask(job->self, job->self->subject, &id, &job->failure);
+        schema_fetch(job->self, job->self->subject, &id, &job->failure);
     else
         schema_reach(job->self, &job->failure);
 }
 
-static void asked(struct outbox_work *work)
+static void on_fetched(struct outbox_work *work)
 {
     struct schema_check *job = work->arg;
     const struct outbox_host *host = job->self->host;
@@ -46,7 +46,7 @@ void schema_check(void *arg, outbox_op_t op, const struct outbox_check *check)
 {
     struct schema_id *self = arg;
     struct schema_check *job = self->host->op_scratch(self->host, op);
-    job->work = (struct outbox_work){.work = ask, .done = asked, .arg = job};
+    job->work = (struct outbox_work){.work = fetch, .done = on_fetched, .arg = job};
     job->self = self;
     job->op = op;
     job->check = check;

@@ -109,7 +109,7 @@ static void get(const struct schema_id *self, CURL *curl, const char *url, const
 }
 
 /* A handle for each look-up: each subject has one, and several workers may look up at a time. */
-void schema_ask(const struct schema_id *self, const char *subject, uint32_t *id, struct outbox_error *failure)
+void schema_fetch(const struct schema_id *self, const char *subject, uint32_t *id, struct outbox_error *failure)
 {
     char url[2048], what[SUBJECT_SIZE + 32];
     struct answer answer = {NULL, 0};

@@ -6,9 +6,9 @@
  * value by that schema. The relay neither encodes nor checks the value: the application stores it in the schema's
  * format.
  *
- * The id is `id`, or that of `subject` in `registry`: asked once by a worker, then cached. Workers with
+ * The id is `id`, or that of `subject` in `registry`: fetched once by a worker, then cached. Workers with
  * other subjects go on meanwhile. If that fails, the key waits
- * and no attempt is counted; the registry is asked again after 5 s.
+ * and no attempt is counted; it is fetched again after 5 s.
  */
 #include <stdlib.h>
 
@@ -36,25 +36,25 @@ static struct schema *find(struct schema_id *self, const char *subject)
     if (schema || !(schema = calloc(1, sizeof *schema)))
         return schema;
     snprintf(schema->subject, sizeof schema->subject, "%s", subject);
-    schema->failure.code = OUTBOX_E_AGAIN; /* not asked yet */
+    schema->failure.code = OUTBOX_E_AGAIN; /* not fetched yet */
     schema->next = self->schemas;
     self->schemas = schema;
     return schema;
 }
 
-/* Under the mutex, which is released while the registry is asked. Schemas are never freed before fini(). */
-static void ask(struct schema_id *self, struct schema *schema)
+/* Under the mutex, which is released while a subject is fetched. Schemas are never freed before fini(). */
+static void fetch(struct schema_id *self, struct schema *schema)
 {
     struct outbox_error failure;
     uint32_t id = 0;
-    schema->asking = true;
+    schema->fetching = true;
     pthread_mutex_unlock(&self->mutex);
-    schema_ask(self, schema->subject, &id, &failure);
+    schema_fetch(self, schema->subject, &id, &failure);
     pthread_mutex_lock(&self->mutex);
     schema->id = id;
     schema->failure = failure;
-    schema->asked_ns = self->host->now(self->host);
-    schema->asking = false;
+    schema->fetched_ns = self->host->now(self->host);
+    schema->fetching = false;
     pthread_cond_broadcast(&self->answered);
 }
 
@@ -64,11 +64,11 @@ static int look_up(struct schema_id *self, const char *subject, uint32_t *id, st
     struct schema *schema = find(self, subject);
     if (!schema)
         return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "look up subject %s: out of memory", subject);
-    while (schema->asking)
+    while (schema->fetching)
         pthread_cond_wait(&self->answered, &self->mutex);
     uint64_t now = self->host->now(self->host);
-    if (schema->failure.code && (!schema->asked_ns || now - schema->asked_ns >= FAILURE_NS))
-        ask(self, schema);
+    if (schema->failure.code && (!schema->fetched_ns || now - schema->fetched_ns >= FAILURE_NS))
+        fetch(self, schema);
     *id = schema->id;
     if (schema->failure.code)
         *error = schema->failure;

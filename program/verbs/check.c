@@ -45,10 +45,11 @@ static void check_relay(struct obx_context *context, struct obx_findings *findin
 {
     struct obx_relay_setup setup;
     struct outbox_error error = {0};
-    const struct obx_check_relay asked = {
+    const struct obx_check_relay request = {
         .setup = &setup, .report = &findings->report, .timeout_ms = OBX_ONESHOT_TIMEOUT_MS};
     findings->relay = identity->relay;
-    if (obx_context_setup(context, identity->relay, &setup, &error) || obx_check_relay(&asked, identity->text, &error))
+    if (obx_context_setup(context, identity->relay, &setup, &error) ||
+        obx_check_relay(&request, identity->text, &error))
         obx_findings_fail(findings, &error);
 }
 

@@ -169,8 +169,8 @@ struct output {
 /* A service that runs finds by itself what is late, and knows which events are blocked. */
 static int64_t max_age_ms(const struct output *output)
 {
-    int64_t asked = output->request->max_age_ms;
-    return asked || output->has_service ? asked : output->late_ms;
+    int64_t max_age_ms = output->request->max_age_ms;
+    return max_age_ms || output->has_service ? max_age_ms : output->late_ms;
 }
 
 static enum obx_exit check_health(const char *name, const struct outbox_store_status *status, const json_t *relay,
@@ -191,7 +191,7 @@ struct view {
     const char *name;
     const struct outbox_store_status *status; /* NULL: it could not be read */
     const json_t *relay;                      /* of the service; NULL: none */
-    const json_t *rows;                       /* texts; NULL: not asked for */
+    const json_t *rows;                       /* texts; NULL: not requested */
     const json_t *problems;
 };
 
@@ -232,7 +232,7 @@ static void print_text(const struct output *output, const struct view *view)
 }
 
 struct rows {
-    json_t *texts; /* NULL: not asked for */
+    json_t *texts; /* NULL: not requested */
     bool any_stays;
 };
 

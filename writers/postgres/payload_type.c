@@ -52,7 +52,7 @@ static const struct table_type *find(const PGconn *pg, const char *table)
     return entry;
 }
 
-/* Without memory the type is asked for again the next time. */
+/* Without memory the type is requested again the next time. */
 static void cache_type(PGconn *pg, const char *table, Oid payload)
 {
     size_t size = strlen(table) + 1;

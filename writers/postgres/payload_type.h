@@ -2,7 +2,7 @@
 /*
  * writers/postgres/payload_type.h - the type of a table's payload column, remembered with the connection
  *
- * It is asked for once for each connection and table, in one more round trip. libpq keeps the answers
+ * It is requested once for each connection and table, in one more round trip. libpq keeps the answers
  * (PQsetInstanceData): they go when the connection is reset or closed. An INSERT that fails forgets them, since the
  * table may have changed.
  */

@@ -3,7 +3,7 @@
  * backends/mysql/binlog/inflate.c - unpacking events
  *
  * A TRANSACTION_PAYLOAD has fields (type, size, value) up to a zero, then the packed events. zstd allocates its state
- * once. A frame that asks for a window above 128 MiB is refused: no server makes one.
+ * once. A frame that requests a window above 128 MiB is refused: no server makes one.
  */
 #include "inflate.h"
 

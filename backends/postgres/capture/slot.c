@@ -128,7 +128,7 @@ void pg_slot_look_up_publication(struct pg_store *store)
     if (capture->moving_slot || !sql_lane_is_open(store->sql.reader))
         return;
     capture->moving_slot = true;
-    capture->slot_request = (struct sql_request){.what = "look the publication up",
+    capture->slot_request = (struct sql_request){.what = "read the publication",
                                                  .put = put_published,
                                                  .result = published_result,
                                                  .done = on_published,

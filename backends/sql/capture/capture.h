@@ -22,7 +22,7 @@
  * copied: they are known by their numbers, and dropped when the log is read again. Without this an event that was
  * settled before the copies of a later one of its key would come again after it.
  *
- * Failure modes: a source fails with sql_capture_fail(): the claim that waits fails, or the host is told that the
+ * Failure modes: a source fails with sql_capture_fail(): the claim that waits fails, or the host is informed that the
  * connection is lost. A position that the log does not have is OUTBOX_E_SCHEMA; nothing is ever skipped.
  */
 #ifndef OBX_BACKENDS_SQL_CAPTURE_CAPTURE_H

@@ -9,9 +9,9 @@
  * A claim that finds nothing waits until the reader has come to where the log ended when the statement ran: so a claim
  * without rows is exact.
  *
- * Failure modes: the failure of a reading is the answer to the claim that waits. Without one the host is told that the
- * connection is lost; a failure that lasts is the answer to each claim until the next rewind. A claim that waits for
- * PATIENCE_US ends as one that is behind.
+ * Failure modes: the failure of a reading is the answer to the claim that waits. Without one the host is informed that
+ * the connection is lost; a failure that lasts is the answer to each claim until the next rewind. A claim that waits
+ * for PATIENCE_US ends as one that is behind.
  */
 #include "sql/capture/capture.h"
 #include "sql/server/claim.h"
@@ -275,7 +275,7 @@ static void give_events(struct sql_op *op)
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
-static void look_at_visibility(struct sql_store *store)
+static void take_visible(struct sql_store *store)
 {
     struct sql_capture *capture = &store->capture;
     const struct sql_capture_commit *commit;
@@ -300,7 +300,7 @@ static void on_horizon(struct sql_request *request, const struct outbox_error *e
         sql_op_fail(op, OUTBOX_E_BUG, "read the end of the log: the server's answer has another form");
         return;
     }
-    look_at_visibility(store);
+    take_visible(store);
     if (capture->queue.ready)
         give_events(op);
     else if (capture->failure.code)
@@ -311,12 +311,12 @@ static void on_horizon(struct sql_request *request, const struct outbox_error *e
         give_nothing(op);
 }
 
-/* Enough is known to be visible, or all of it; else the server is asked. */
+/* Enough is known to be visible, or all of it; else a statement reads the horizon. */
 void sql_capture_claim_log(struct sql_op *op)
 {
     struct sql_store *store = op->store;
     struct sql_capture *capture = &store->capture;
-    look_at_visibility(store);
+    take_visible(store);
     bool all = capture->queue.ready && !sql_capture_queue_hidden(&capture->queue);
     if (capture->failure.code && !capture->queue.ready)
         sql_op_complete(op, &capture->failure);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/gaps/claim_budget.h - how many rows a claim asks for, and how large each of them may be
+ * backends/sql/gaps/claim_budget.h - how many rows a claim requests, and how large each of them may be
  *
  * Memory must stay bounded, and the size of a row is unknown until it is read. So each row has an equal part of the
  * bytes that the claim allows, and a larger row ends the batch before it. If it comes first, the claim must be made

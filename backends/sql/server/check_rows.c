@@ -17,7 +17,7 @@ static const struct sql_column *column_at(const struct sql_op *op, unsigned inde
     return sql_column_find(&op->store->table, obx_sql_column(&op->store->column_names, check->columns[index]));
 }
 
-static bool can_ask(const struct sql_op *op)
+static bool is_requested(const struct sql_op *op)
 {
     const struct outbox_check *check = op->in;
     unsigned count = 0;
@@ -73,5 +73,5 @@ void sql_check_rows(struct sql_op *op, void (*then)(struct sql_op *op))
     static const struct sql_probe probes[] = {{"read topics of events", put_rows, NULL, report_rows, refused},
                                               {.what = NULL}};
     static const struct sql_probe none[] = {{.what = NULL}};
-    sql_probes_run(op, can_ask(op) ? probes : none, then);
+    sql_probes_run(op, is_requested(op) ? probes : none, then);
 }

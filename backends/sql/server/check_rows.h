@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sql/server/check_rows.h - reports the rows that struct outbox_check asks for */
+/* backends/sql/server/check_rows.h - reports the rows that struct outbox_check requests */
 #ifndef OBX_BACKENDS_SQL_SERVER_CHECK_ROWS_H
 #define OBX_BACKENDS_SQL_SERVER_CHECK_ROWS_H
 

@@ -9,7 +9,7 @@
  *                                    -> it waited for a lock in vain -> the same rows, without waiting
  *
  * Each row is inserted there and removed here, or neither. A row that is gone already counts as moved. Rows that cannot
- * be moved are reported to a host that asks for them; to others the move ends with AGAIN, and names one. So does a move
+ * be moved are reported to a host that requests them; to others the move ends with AGAIN, and names one. So does a move
  * that fails without rows as well: the table is missing, or the right to insert.
  */
 #include "sql/server/dead_letter.h"
@@ -51,7 +51,7 @@ static void finish_again(struct sql_op *op)
     finish(op, &op->removal.error);
 }
 
-static bool host_asks(const struct outbox_dead_letter_rows *rows)
+static bool reports_kept(const struct outbox_dead_letter_rows *rows)
 {
     return OUTBOX_HAS_MEMBER(rows, refused) && rows->kept && rows->refused;
 }
@@ -61,7 +61,7 @@ static void finish_all(struct sql_op *op)
 {
     const struct outbox_dead_letter_rows *rows = all_rows(op);
     struct outbox_error *error = &op->removal.error;
-    if (op->kept && host_asks(rows)) {
+    if (op->kept && reports_kept(rows)) {
         rows->refused->rows = op->kept;
         snprintf(rows->refused->reason, sizeof rows->refused->reason, "%.*s",
                  OUTBOX_CUT(error->text, sizeof rows->refused->reason - 1));
@@ -75,7 +75,7 @@ static void finish_all(struct sql_op *op)
 static void keep_row(struct sql_op *op, uint32_t index)
 {
     const struct outbox_dead_letter_rows *rows = all_rows(op);
-    if (host_asks(rows))
+    if (reports_kept(rows))
         rows->kept[index] = 1;
     op->kept++;
 }

@@ -77,7 +77,7 @@ bool sql_lane_is_open(const struct sql_lane *lane);
 /* All requests end with `why`; neither connected() nor lost() is called. Closed already: nothing happens. */
 void sql_lane_close(struct sql_lane *lane, const struct outbox_error *why);
 
-/* Fails an operation or a start over a result of another shape than its statement gives. what: "look at the server".
+/* Fails an operation or a start over a result of another shape than its statement gives. what: "inspect the server".
  * Returns the code. */
 int sql_bad_shape(struct outbox_error *error, const char *what);
 

@@ -9,10 +9,10 @@
 
 #define MS 1000000ull
 #define WAIT_NS (2000 * MS)
-#define LOOK_EVERY_US 500000
+#define EVERY_US 500000
 #define LOG_EVERY_NS (60000 * MS)
 
-static void ask(struct sql_store *store, struct sql_lane *waiting, struct sql_lane *other);
+static void send_question(struct sql_store *store, struct sql_lane *waiting, struct sql_lane *other);
 
 static uint64_t now_of(const struct sql_store *store)
 {
@@ -29,21 +29,21 @@ static void set_timer(struct sql_store *store)
     struct sql_lock_watch *watch = &store->lock_watch;
     watch->armed = watch->timer != NULL;
     if (watch->armed)
-        store->host->timer_set(watch->timer, LOOK_EVERY_US);
+        store->host->timer_set(watch->timer, EVERY_US);
 }
 
-static void look(struct sql_store *store, struct sql_lane *waiting, struct sql_lane *other)
+static void watch_lane(struct sql_store *store, struct sql_lane *waiting, struct sql_lane *other)
 {
-    if (waits(store, waiting) && sql_lane_is_open(other) && !other->head && !store->lock_watch.asking)
-        ask(store, waiting, other);
+    if (waits(store, waiting) && sql_lane_is_open(other) && !other->head && !store->lock_watch.in_flight)
+        send_question(store, waiting, other);
 }
 
 static void on_timer(void *arg)
 {
     struct sql_store *store = arg;
     store->lock_watch.armed = false;
-    look(store, store->owner, store->reader);
-    look(store, store->reader, store->owner);
+    watch_lane(store, store->owner, store->reader);
+    watch_lane(store, store->reader, store->owner);
     if (store->owner->head || store->reader->head)
         set_timer(store);
 }
@@ -88,13 +88,13 @@ static void on_done(struct sql_request *request, const struct outbox_error *erro
     struct sql_lane *waiting = request->arg, *other = request->lane;
     struct sql_store *store = request->store;
     struct sql_lock_watch *watch = &store->lock_watch;
-    watch->asking = false;
+    watch->in_flight = false;
     if (!waits(store, waiting))
         watch->reason[0] = '\0';
     else if (watch->answered)
         log_reason(store, waiting);
     else if (error->code != OUTBOX_E_NOT_CONNECTED && store->driver->lock_questions[++watch->question])
-        ask(store, waiting, other);
+        send_question(store, waiting, other);
     else
         note_empty(watch, error);
 }
@@ -103,12 +103,12 @@ static void on_done(struct sql_request *request, const struct outbox_error *erro
  * The next of the questions is for a server that does not answer the one before it. The reason stays known while the
  * question is on its way: the statement may end meanwhile, and its error needs the reason.
  */
-static void ask(struct sql_store *store, struct sql_lane *waiting, struct sql_lane *other)
+static void send_question(struct sql_store *store, struct sql_lane *waiting, struct sql_lane *other)
 {
     struct sql_lock_watch *watch = &store->lock_watch;
-    watch->asking = true;
+    watch->in_flight = true;
     watch->answered = false;
-    watch->request = (struct sql_request){.what = "look who holds a lock",
+    watch->request = (struct sql_request){.what = "read who holds a lock",
                                           .put = store->driver->lock_questions[watch->question],
                                           .result = on_answer,
                                           .done = on_done,
@@ -123,7 +123,7 @@ static void ask(struct sql_store *store, struct sql_lane *waiting, struct sql_la
 void sql_lock_watch_begin(struct sql_store *store)
 {
     struct sql_lock_watch *watch = &store->lock_watch;
-    if (watch->armed || watch->asking)
+    if (watch->armed || watch->in_flight)
         return;
     if (!watch->timer && store->host->timer_open(store->host, on_timer, store, &watch->timer))
         watch->timer = NULL; /* no memory: there is no watch this time */
@@ -135,7 +135,7 @@ void sql_lock_watch_end(struct sql_store *store)
     struct sql_lock_watch *watch = &store->lock_watch;
     store->host->timer_close(watch->timer);
     watch->timer = NULL;
-    watch->armed = watch->asking = false;
+    watch->armed = watch->in_flight = false;
     sql_lock_watch_forget(store);
 }
 

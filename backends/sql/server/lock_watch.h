@@ -3,8 +3,8 @@
  * backends/sql/server/lock_watch.h - what a statement waits for that gets no answer
  *
  * A statement of one lane that has no answer after 2 s may wait for a lock of another session: CREATE INDEX, LOCK
- * TABLE, ALTER TABLE. The other lane then asks the server which lock it is, and who holds it. The answer is logged once
- * a minute, and is the reason of a start that gets no further.
+ * TABLE, ALTER TABLE. The other lane then queries the server which lock it is, and who holds it. The answer is logged
+ * once a minute, and is the reason of a start that gets no further.
  *
  * Failure modes: the other lane is not connected or has work itself, or the server does not tell this user: then
  * nothing is known. All on the loop thread.

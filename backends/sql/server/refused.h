@@ -31,7 +31,7 @@ const char *sql_refused_reason(const struct sql_store *store);
 
 /* Takes the refused rows out of these ranges. False: no memory. */
 bool sql_refused_leave_out(struct sql_store *store, struct obx_sql_ranges *ranges);
-/* The settle has succeeded: reports the rows to the host. False: the host does not ask for them, and gets the error. */
+/* The settle has succeeded: reports the rows to the host. False: the host does not request them, and gets the error. */
 bool sql_refused_report(struct sql_store *store, const struct outbox_settle *settle, struct outbox_error *error);
 /* Logs the rows, if that is due. */
 void sql_refused_log(struct sql_store *store);

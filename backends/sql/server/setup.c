@@ -81,7 +81,7 @@ static void set_up(struct sql_request *request, const struct outbox_error *error
     op->store->start_error = *error;
     op->request.text = NULL;
     op->request.transaction = false;
-    sql_op_submit(op, op->store->owner, "look for the tables", put_missing, sql_op_store_result, on_missing);
+    sql_op_submit(op, op->store->owner, "search for the tables", put_missing, sql_op_store_result, on_missing);
 }
 
 static void create(struct sql_op *op)
@@ -131,7 +131,7 @@ void sql_setup(void *self, outbox_op_t id)
     if (op->store->table.exists)
         create(op);
     else
-        sql_op_submit(op, op->store->owner, "look for other tables", put_alike, sql_op_store_result, on_alike);
+        sql_op_submit(op, op->store->owner, "search for other tables", put_alike, sql_op_store_result, on_alike);
 }
 
 /* Line by line; the text is used up. */

@@ -84,7 +84,7 @@ struct sql_reading {
 /* Of statements without an answer: lock_watch.h. */
 struct sql_lock_watch {
     struct outbox_timer *timer; /* NULL: not needed yet */
-    bool armed, asking, answered;
+    bool armed, in_flight, answered;
     unsigned question; /* of driver->lock_questions, the one that the server answers */
     unsigned empty;    /* answers in a row that name no lock */
     uint64_t log_at_ns;

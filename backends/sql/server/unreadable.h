@@ -16,9 +16,9 @@
 
 #include "sql/server/op.h"
 
-/* How many rows this claim asks for. */
+/* How many rows this claim requests. */
 uint32_t sql_claim_rows(const struct sql_op *op);
-/* How many rows more the statement asks for: one, where ids are not unique; see claim.c. */
+/* How many rows more the statement requests: one, where ids are not unique; see claim.c. */
 static inline uint32_t sql_claim_extra(const struct sql_op *op)
 {
     return op->store->shared_ids && !op->found;

@@ -2,7 +2,7 @@
 /*
  * backends/sql/server/wakeup.c - wake-up notifications around a claim
  *
- * A claim that asks for it arms the source first: only what commits after the claim's snapshot has to wake the relay.
+ * A claim that requests it arms the source first: only what commits after the claim's snapshot has to wake the relay.
  * When the source cannot be armed, the flag in the claim is cleared, and the host continues to poll. A claim by
  * position arms nothing.
  */

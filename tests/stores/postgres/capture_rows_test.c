@@ -357,7 +357,7 @@ Test(capture_rows, a_publication_that_cannot_be_read_ends_the_reading)
     cr_assert_eq(fixture_run_on(&fixture, other, "SELECT count(pg_cancel_backend(pid)) FROM " LOOK_UPS), 1);
     session_run(other, "COMMIT");
     cr_assert(loop_fixture_until(&fixture.base, is_lost_once, &fixture));
-    cr_assert(strstr(fixture.base.loss.text, "look the publication up"), "%s", fixture.base.loss.text);
+    cr_assert(strstr(fixture.base.loss.text, "read the publication"), "%s", fixture.base.loss.text);
     session_close(other);
     fixture_begin_again(&fixture);
     expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "ab");
