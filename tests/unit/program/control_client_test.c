@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/program/control_client_test.c - the client of the control socket before a service that is slow */
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -34,6 +35,9 @@ static void *serve(void *arg)
 {
     struct service *service = arg;
     char request[200];
+    struct pollfd connection = {.fd = service->listener, .events = POLLIN}; /* the listener does not block */
+    while (poll(&connection, 1, -1) < 1) {
+    }
     int fd = accept(service->listener, NULL, NULL);
     while (read(fd, request, sizeof request) > 0) {
     }
