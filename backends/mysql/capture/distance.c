@@ -24,7 +24,8 @@ void mys_distance_print(const struct mys_capture *capture, char text[200])
     if (!point)
         snprintf(text, 200, "-");
     else if (oldest)
-        snprintf(text, 200, "%.*s.%06u:%llu %u", base > 100 ? 100 : base, capture->file, oldest->file,
+        snprintf(text, 200, "%.*s.%06u:%llu %u",
+                 outbox_cut_bytes((struct outbox_bytes){capture->file, (size_t)base}, 100), capture->file, oldest->file,
                  (unsigned long long)oldest->offset, oldest->timestamp_s);
     else
         snprintf(text, 200, "%.*s:%llu %lld", OUTBOX_CUT(capture->file, 100),
