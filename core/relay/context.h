@@ -22,7 +22,7 @@ enum obx_trouble { OBX_TROUBLE_STORE = 1, OBX_TROUBLE_BROKER = 2, OBX_TROUBLE_ST
 struct obx_relay_context {
     struct obx_loop *loop;
     const struct obx_log *log;
-    char *name; /* of the relay; owned by relay.c */
+    char *name; /* of the relay; owned by relay_new.c */
     struct obx_relay_settings settings;
     struct outbox_stats stats; /* each stage counts its own events */
     struct obx_timings timings;

@@ -85,7 +85,7 @@ enum obx_publish_mode {
     OBX_PUBLISH_PIPELINED   /* many publishes, with many events of each key */
 };
 
-/* Made once by relay.c, which owns them all; each pointer stays. */
+/* Made once by relay_new.c, which owns them all; each pointer stays. */
 struct obx_stages {
     struct obx_relay_context context;
     struct obx_relay_events events;
