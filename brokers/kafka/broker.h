@@ -160,6 +160,7 @@ struct kafka_broker {
     struct kafka_heartbeat heartbeat;
     struct kafka_verify verify;
     uint64_t connected_logged_ns; /* 0: never */
+    char cluster[64];             /* id of the cluster that answered last; "": none did */
 
     struct kafka_topics topics;
     struct kafka_blocked_keys blocked;
@@ -325,6 +326,7 @@ const char *kafka_outage_reason(const struct kafka_broker *self);           /* "
 void kafka_outage_due(void *plugin);
 
 void kafka_heartbeat_start(struct kafka_broker *self);
+void kafka_note_cluster(struct kafka_broker *self);   /* a broker answered: logs another cluster than before */
 void kafka_heartbeat_stop(struct kafka_broker *self); /* kafka_heartbeat.job.running may remain set for a moment */
 void kafka_heartbeat_due(void *plugin);
 

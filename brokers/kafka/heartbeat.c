@@ -9,6 +9,9 @@
  */
 #include "broker.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define INTERVAL_US 3000000u
 #define ANSWER_NS 2000000000u
 #define SLICE_MS 100 /* how often the worker checks cancel_workers */
@@ -40,6 +43,23 @@ static void end_connection(struct kafka_broker *self)
     kafka_replace_producer(self, &error);
 }
 
+/* An address may lead to other brokers than before: to a cluster that was installed anew, or to one of tests. */
+void kafka_note_cluster(struct kafka_broker *self)
+{
+    rd_kafka_t *rk = self->clients[KAFKA_MAIN].rk;
+    char *id = rd_kafka_clusterid(rk, 0); /* what the last answer had */
+    if (!id)
+        return;
+    if (self->cluster[0] && strncmp(self->cluster, id, sizeof self->cluster - 1) != 0)
+        self->host->log(
+            self->host, OUTBOX_LOG_WARN,
+            "the brokers at %s are of another cluster: %s, before %s; events that were published before are "
+            "in the former cluster; correct bootstrap.servers if this was not intended",
+            self->bootstrap, id, self->cluster);
+    snprintf(self->cluster, sizeof self->cluster, "%s", id);
+    rd_kafka_mem_free(rk, id);
+}
+
 static void done(struct outbox_work *work)
 {
     struct kafka_broker *self = work->arg;
@@ -50,8 +70,10 @@ static void done(struct outbox_work *work)
         heartbeat->failures = 0;
         if (self->state == KAFKA_RUNNING)
             self->host->timer_set(heartbeat->timer, INTERVAL_US);
-        if (is_idle(self) && heartbeat->answered)
+        if (is_idle(self) && heartbeat->answered) {
             kafka_outage_note_progress(self);
+            kafka_note_cluster(self);
+        }
     } else if (++heartbeat->failures < FAILURES_MAX) {
         send_request(self);
     } else {

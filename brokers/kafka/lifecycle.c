@@ -160,6 +160,7 @@ static void on_connected(struct kafka_broker *self)
     OUTBOX_FAILPOINT(self->host, kafka, connected);
     kafka_move(self, KAFKA_RUNNING);
     log_connected(self);
+    kafka_note_cluster(self);
     kafka_outage_reset(self);
     kafka_heartbeat_start(self);
     complete_start(self);
