@@ -78,7 +78,7 @@ static void fail_connect(struct mys_attempt *attempt, const char *what)
         return;
     mys_fail(&attempt->error, OUTBOX_E_PERMISSION,
              "%s: %s (%d); set tls_ca to the authority that signed the server's certificate, name the host as the "
-             "certificate does, and turn TLS on at the server",
+             "certificate does, renew it if it has expired, and turn TLS on at the server",
              what, mysql_error(attempt->client.mysql), TLS_ERROR);
     attempt->error.native = TLS_ERROR;
 }

@@ -103,7 +103,8 @@ int pg_target_resolve(struct pg_target *target, struct outbox_error *error)
         }
         int status = resolve_one(candidate, found, PG_CANDIDATES, &count);
         if (status)
-            pg_fail(error, OUTBOX_E_NOT_CONNECTED, "resolve host %s: %s", candidate->host, gai_strerror(status));
+            pg_fail(error, OUTBOX_E_NOT_CONNECTED, "resolve host %s: %s; correct host in the dsn", candidate->host,
+                    gai_strerror(status));
     }
     if (!count)
         return error->code;

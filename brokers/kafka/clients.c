@@ -128,7 +128,7 @@ rd_kafka_resp_err_t kafka_read_reason(rd_kafka_queue_t *queue, rd_kafka_resp_err
     while ((event = rd_kafka_queue_poll(queue, 0))) {
         rd_kafka_resp_err_t err = rd_kafka_event_error(event);
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR && err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-            snprintf(text, size, "%s", rd_kafka_event_error_string(event));
+            kafka_connect_text(rd_kafka_event_error_string(event), text, size);
             known = err;
         }
         rd_kafka_event_destroy(event);

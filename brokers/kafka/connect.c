@@ -41,7 +41,9 @@ static int no_answer(const struct kafka_broker *self, rd_kafka_resp_err_t err, s
     if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION && has_broken_scram(self))
         hint = "; if the password is right: Kafka 4 refuses the SCRAM of librdkafka before 2.6.1";
     return kafka_error(error, kafka_connect_code(err), err, "connect to %s: %s%s", self->bootstrap,
-                       self->outage.reason[0] ? self->outage.reason : "no answer; is it a Kafka broker, and reachable?",
+                       self->outage.reason[0] ? self->outage.reason
+                                              : "no answer; is it a Kafka broker, reachable, and its listener one for "
+                                                "security.protocol?",
                        hint);
 }
 

@@ -11,6 +11,8 @@
 #include "error.h"
 
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <outbox/plugin_util.h>
 
@@ -98,6 +100,28 @@ int kafka_transaction_code(rd_kafka_resp_err_t err)
     default:
         return OUTBOX_E_NOT_CONNECTED;
     }
+}
+
+/* The first that fits counts. */
+static const struct {
+    const char *words, *advice;
+} connect_advice[] = {
+    {"certificate verify failed", "; or the certificate has expired: see openssl s_client -connect"},
+    {"SSL handshake failed", "; the listener may be without TLS: compare its port with security.protocol"},
+    {"Invalid response size",
+     "; more likely the port is not of Kafka, or of a listener with TLS: see security.protocol"},
+    {"Failed to resolve", "; correct bootstrap.servers, or advertised.listeners of the broker"},
+    {"Connection refused", "; start the broker there, or correct bootstrap.servers"},
+    {"SASL authentication error", "; correct sasl.username and sasl.password"},
+};
+
+void kafka_connect_text(const char *text, char *to, size_t size)
+{
+    const char *counts = strstr(text, " (after "), *advice = "";
+    for (unsigned i = 0; i < sizeof connect_advice / sizeof *connect_advice && !*advice; i++)
+        if (strstr(text, connect_advice[i].words))
+            advice = connect_advice[i].advice;
+    snprintf(to, size, "%.*s%s", (int)(counts ? (size_t)(counts - text) : strlen(text)), text, advice);
 }
 
 int kafka_error(struct outbox_error *error, int code, rd_kafka_resp_err_t native, const char *format, ...)

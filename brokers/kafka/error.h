@@ -29,6 +29,9 @@ struct kafka_verdict kafka_classify(rd_kafka_resp_err_t err, rd_kafka_msg_status
 int kafka_connect_code(rd_kafka_resp_err_t err);
 /* The enum outbox_status of an error of a transaction: FENCED, PERMISSION, CONFIG, or NOT_CONNECTED. Any thread. */
 int kafka_transaction_code(rd_kafka_resp_err_t err);
+/* librdkafka's text about a connection: without its counts and times, which would make each failure another cause, and
+ * with what to do. Any thread. */
+void kafka_connect_text(const char *text, char *to, size_t size);
 /* Fills error, which may be NULL; gives code. */
 int kafka_error(struct outbox_error *error, int code, rd_kafka_resp_err_t native, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

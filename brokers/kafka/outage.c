@@ -34,7 +34,7 @@ const char *kafka_outage_reason(const struct kafka_broker *self)
 
 void kafka_outage_note_reason(struct kafka_broker *self, const char *text)
 {
-    snprintf(self->outage.reason, sizeof self->outage.reason, "%s", text);
+    kafka_connect_text(text, self->outage.reason, sizeof self->outage.reason);
     self->outage.reason_at = self->host->now(self->host);
 }
 

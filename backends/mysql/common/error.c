@@ -16,6 +16,8 @@ static const struct {
     /* 1053 shutdown, 1927 killed, 3169 killed, 4031 silent for wait_timeout */
     {OUTBOX_E_NOT_CONNECTED, "", {1053, 1152, 1184, 1927, 3169, 4031}},
     {OUTBOX_E_NOT_CONNECTED, "; run FLUSH HOSTS on the server", {1129}},
+    {OUTBOX_E_NOT_CONNECTED, "; start the server there, or correct host, port or socket", {2002, 2003}},
+    {OUTBOX_E_NOT_CONNECTED, "; correct host", {2005}},
     {OUTBOX_E_PERMISSION, "", {1130, 1227, 1370}},
     {OUTBOX_E_PERMISSION, "; see 'outbox init --print-grants'", {1044, 1142, 1143}},
     {OUTBOX_E_PERMISSION, "; check user and password", {1045, 1698}},

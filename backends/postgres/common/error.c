@@ -23,10 +23,11 @@ static const struct {
     {"25006", OUTBOX_E_READ_ONLY, "; connect to the primary server"},
     {"25P", OUTBOX_E_NOT_CONNECTED, ""},
     {"42501", OUTBOX_E_PERMISSION, "; see 'outbox init --print-grants'"},
-    {"28", OUTBOX_E_PERMISSION, ""},
+    {"28P01", OUTBOX_E_PERMISSION, "; correct user and password in the dsn"},
+    {"28", OUTBOX_E_PERMISSION, ""}, /* the server's text names the role, or pg_hba.conf */
     {"42P01", OUTBOX_E_NOT_FOUND, "; run 'outbox init'"},
     {"3F000", OUTBOX_E_NOT_FOUND, "; create the schema"},
-    {"3D000", OUTBOX_E_NOT_FOUND, ""},
+    {"3D000", OUTBOX_E_NOT_FOUND, "; create the database, or correct dbname in the dsn"},
     {"42703", OUTBOX_E_SCHEMA, "; see 'outbox check'"},
     {"42804", OUTBOX_E_SCHEMA, "; see 'outbox check'"},
     {"0A000", OUTBOX_E_SCHEMA, ""},
@@ -115,15 +116,18 @@ static void find_state(const char *text, char state[6])
     }
 }
 
-/* libpq's own TLS errors: like a wrong password, they are permanent. */
-static const char *advice_on_tls(const char *text)
+/* Refusals by libpq itself: they have no SQLSTATE, and are permanent like a wrong password. */
+static const char *advice_on_refusal(const char *text)
 {
     static const struct {
         const char *words, *advice;
     } known[] = {
-        {"certificate verify failed", "; set sslrootcert to the authority that signed the server's certificate"},
+        {"certificate verify failed",
+         "; set sslrootcert to the authority that signed the server's certificate, or renew a certificate that has "
+         "expired: see openssl s_client -starttls postgres"},
         {"does not match host name", "; name the host in the dsn as its certificate does"},
         {"root certificate file", "; write the certificate of the authority into that file, or set sslrootcert"},
+        {"no password supplied", "; set password in the dsn"},
         {"server does not support SSL", "; turn ssl on at the server"},
     };
     for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
@@ -137,9 +141,9 @@ void pg_error_of_conn(struct outbox_error *error, const char *what, const PGconn
     char text[300], state[6];
     one_line(text, sizeof text, PQerrorMessage(pg));
     find_state(text, state);
-    const char *tls = advice_on_tls(text);
-    if (tls && !state[0]) {
-        pg_fail(error, OUTBOX_E_PERMISSION, "%s (%s): %s%s", what, pg_where(pg).text, text, tls);
+    const char *refusal = advice_on_refusal(text);
+    if (refusal && !state[0]) {
+        pg_fail(error, OUTBOX_E_PERMISSION, "%s (%s): %s%s", what, pg_where(pg).text, text, refusal);
         set_state(error, "08001");
         return;
     }

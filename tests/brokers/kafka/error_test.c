@@ -16,6 +16,22 @@ static void classified(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, ui
 #define NOT_SENT RD_KAFKA_MSG_STATUS_NOT_PERSISTED
 #define MAYBE RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
 
+Test(kafka_error, text_about_a_connection_has_no_counts_and_what_to_do)
+{
+    char text[200], cut[12];
+    kafka_connect_text("ssl://b:9093/1: Connect to ipv4#10.0.0.1:9093 failed: Connection refused (after 3ms in state "
+                       "CONNECT, 1 identical error(s) suppressed)",
+                       text, sizeof text);
+    cr_assert_str_eq(text, "ssl://b:9093/1: Connect to ipv4#10.0.0.1:9093 failed: Connection refused; start the broker "
+                           "there, or correct bootstrap.servers");
+    kafka_connect_text("SSL handshake failed: certificate verify failed: (after 9ms in state SSL_HANDSHAKE)", text,
+                       sizeof text);
+    cr_assert_str_eq(text, "SSL handshake failed: certificate verify failed:; or the certificate has expired: see "
+                           "openssl s_client -connect");
+    kafka_connect_text("Disconnected", cut, sizeof cut);
+    cr_assert_str_eq(cut, "Disconnecte");
+}
+
 Test(kafka_error, message_without_error_is_delivered)
 {
     cr_assert_eq(kafka_classify(RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_MSG_STATUS_PERSISTED, false).outcome,

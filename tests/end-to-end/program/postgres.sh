@@ -29,7 +29,7 @@ sql "DELETE FROM outbox WHERE id = 0"
 # ---- a missing database ----
 sed 's/dbname=[a-z]*/dbname=nowhere/' outbox.yaml >nowhere.yaml
 check "missing database exits 78" fails 78 "$OUTBOX" init -c nowhere.yaml
-check "error names the database" has_match '^outbox init: connect \(.*\): .*database "nowhere" does not exist$'
+check "error names the database" has_match '^outbox init: connect \(.*\): .*database "nowhere" does not exist; create the database, or correct dbname in the dsn$'
 
 # ---- a database without an encoding: any bytes ----
 sql "CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
