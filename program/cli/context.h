@@ -46,6 +46,9 @@ int obx_context_reload(struct obx_context *context, struct outbox_error *error);
 /* Names of the relays that the verb is for: all, or those that match --relay. NULL past the end. obx_context_open() has
  * checked that there is one. */
 const char *obx_context_relay(const struct obx_context *context, uint32_t index);
+/* Puts the relay's name before an error's text, unless the verb is for one relay, or the text has a place in the file.
+ */
+void obx_context_name_relay(const struct obx_context *context, const char *relay, struct outbox_error *error);
 /* The same of any configuration. pattern: as for fnmatch(); NULL: all. */
 const char *obx_context_relay_in(const struct obx_config *config, const char *pattern, uint32_t index);
 /* "a, b, c": all relays of a configuration, cut at size. */

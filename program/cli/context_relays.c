@@ -55,6 +55,13 @@ const char *obx_context_relay(const struct obx_context *context, uint32_t index)
     return obx_context_relay_in(context->config, context->relay, index);
 }
 
+void obx_context_name_relay(const struct obx_context *context, const char *relay, struct outbox_error *error)
+{
+    const struct outbox_error unnamed = *error;
+    if (obx_context_relay(context, 1) && error->code != OUTBOX_E_CONFIG)
+        obx_error_set(error, unnamed.code, "%s: %s", relay, unnamed.text);
+}
+
 void obx_context_list_relays(const struct obx_config *config, char *text, size_t size)
 {
     size_t used = 0;

@@ -84,7 +84,7 @@ static int check_tables(struct obx_oneshot *oneshot, const char *relay, struct o
     obx_store_check(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &check);
     int status = obx_oneshot_wait(oneshot, error);
     if (!status && part.status)
-        status = obx_error_set(error, part.status, "%s: the tables exist, but cannot be relayed as they are", relay);
+        status = obx_error_set(error, part.status, "the tables exist, but cannot be relayed as they are");
     return status;
 }
 
@@ -177,8 +177,11 @@ static int init_all(struct obx_context *context, void *arg, struct outbox_error 
     const struct request *request = arg;
     const char *relay;
     int status = OUTBOX_OK;
-    for (uint32_t i = 0; !status && (relay = obx_context_relay(context, i)); i++)
+    for (uint32_t i = 0; !status && (relay = obx_context_relay(context, i)); i++) {
         status = init_relay(context, relay, request, error);
+        if (status)
+            obx_context_name_relay(context, relay, error);
+    }
     return status;
 }
 

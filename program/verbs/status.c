@@ -272,7 +272,10 @@ static enum obx_exit print_status(struct obx_context *context, const char *name,
         print_text(output, &view);
     json_decref(problems);
     json_decref(rows.texts);
-    return failed ? obx_exit_report("status", &error) : code;
+    if (!failed)
+        return code;
+    obx_context_name_relay(context, name, &error);
+    return obx_exit_report("status", &error);
 }
 
 static int print_all_status(struct obx_context *context, void *arg, struct outbox_error *error)

@@ -57,6 +57,9 @@ check "plugin's error has a location in run" exits_with_line 78 "outbox run: $em
 check "plugin's error has a location in status" exits_with_line 78 "outbox status: $empty" "$OUTBOX" status -c two.yaml
 printf 'relays:\n  a:\n    store: { plugin: sqlite, path: a.db }\n    broker: { plugin: file, path: a.out }\n  b:\n    store: { plugin: sqlite, path: a.db, busy_timeout: 1s }\n    broker: { plugin: file, path: b.out }\n' >conflict.yaml
 conflict="conflict.yaml:6:5: relay 'b' reads the same outbox as relay 'a' (equal path, table); an outbox has one relay, so 'b' would stay standby: name another table, or remove it"
+printf 'relays:\n  a:\n    store: { plugin: sqlite, path: n.db }\n    broker: { plugin: file, path: n.out }\n  b:\n    store: { plugin: sqlite, path: nowhere/b.db }\n    broker: { plugin: file, path: b.out }\n' >several.yaml
+check "init of several relays names the one that failed" exits_with_match 78 '^outbox init: b: .*nowhere/b.db' "$OUTBOX" init -c several.yaml
+check "and so does status" exits_with_match 78 '^outbox status: b: .*nowhere/b.db' "$OUTBOX" status -c several.yaml
 for verb in check run drain; do
   check "$verb refuses two relays on one outbox" exits_with_line 78 "outbox $verb: $conflict" "$OUTBOX" $verb -c conflict.yaml
 done
