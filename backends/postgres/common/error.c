@@ -58,7 +58,9 @@ static void one_line(char *to, size_t size, const char *from)
     size_t at = 0;
     const char *location = strstr(from, "\nLOCATION:");
     for (; *from && from != location && at + 2 < size; from++) {
-        if (*from != '\n' && *from != '\t')
+        if (at && from[0] == '\n' && from[1] == '\t')
+            to[at++] = ';'; /* libpq goes on in an indented line */
+        else if (*from != '\n' && *from != '\t')
             to[at++] = *from;
         else if (at && to[at - 1] != ' ')
             to[at++] = ' ';

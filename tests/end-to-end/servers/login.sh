@@ -41,6 +41,8 @@ configure "$(store)"
 check "init creates the tables" works "$OUTBOX" init
 check "user with a password is created" make_user
 configure "$section"
+with_password ''
+[ "$kind" != postgres ] || check "missing password exits 77, with what to do" eval 'fails 77 "$OUTBOX" check && has_match "no password supplied; set password in the dsn$"'
 with_password wrong
 check "wrong password exits 77" fails 77 "$OUTBOX" check
 check "password is not printed" eval '! grep -q wrong "$out" "$err"'
