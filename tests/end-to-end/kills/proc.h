@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROC_TIMEOUT_MS 30000u
+#define PROC_TIMEOUT_MS 180000u
 
 /* stdout and stderr are appended to the file `log`. Ends with the parent. -1: it was not started. */
 pid_t proc_start(const char *const argv[], const char *log);
