@@ -4,8 +4,10 @@
  *
  * The optimizer plans each single id and each range of a statement, which takes about 4 us. With increments of 3, as
  * in a cluster, two of three ids are gaps: 10,000 of them made a claim a hundred times as long. So only the newest gaps
- * are looked up one by one. All older ones share a range from the first to the last of them. Of the ids between
- * them, those of rows that are still in the table are excluded by a list; the other rows are removed.
+ * are looked up one by one. Older ones share a range from the first to the last of them. Of the ids between them, those
+ * of rows that are still in the table are excluded by a list; the other rows are removed. As long as a transaction
+ * reads an old state of the table, removed rows are not purged, and reading over them takes time: on MySQL, gaps that
+ * are far apart share no range.
  *
  * MariaDB reads an empty range on to the first visible row after it, past all rows that were deleted and not purged
  * yet. After a drain these are tens of thousands of rows, for each range, in each claim. So small gaps are looked
@@ -17,6 +19,8 @@ enum {
     SMALL = 32,       /* ids */
     SINGLE_MIN = 100, /* of the newest gaps, ids and ranges */
     SINGLE_MAX = 2000,
+    NEAR = 64, /* ids from one gap to the next: to read so many removed rows costs as much as a range */
+    SHARED_MAX = 500,
     LIST_MAX = 500 /* MariaDB converts a list of 1,000 values into a table */
 };
 
@@ -154,18 +158,41 @@ static void append_together(const struct sql_store *store, struct obx_sql_text *
     }
 }
 
+/* The first gap after `at` that is farther away from the one before it. */
+static uint32_t next_far(const struct obx_sql_gap_list *gaps, uint32_t at, uint32_t end, int64_t distance)
+{
+    do
+        at++;
+    while (at < end && gaps->items[at].lo - gaps->items[at - 1].hi <= distance);
+    return at;
+}
+
+/* How far gaps may be apart that share a range. MySQL ends at the end of a range, so rows between gaps that are far
+ * apart need not be read, as long as the ranges are few. */
+static int64_t distance_of(const struct sql_store *store, const struct obx_sql_gap_list *gaps, uint32_t from,
+                           uint32_t end)
+{
+    uint32_t ranges = 0;
+    for (; from < end; from = next_far(gaps, from, end, NEAR))
+        ranges++;
+    return mys_store_in(store)->server.mariadb || ranges > SHARED_MAX ? INT64_MAX : NEAR;
+}
+
 bool mys_append_gaps(const struct sql_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns)
 {
     struct choice choice = choose(store, noted_before_ns);
-    uint32_t first = 0, last = choice.single;
+    const struct obx_sql_gap_list *gaps = choice.gaps;
+    uint32_t first = 0, end = choice.single;
     append_small(store, sql, &choice);
     append_large(store, sql, &choice);
-    while (first < choice.single && !is_chosen(&choice, first))
+    while (first < end && !is_chosen(&choice, first))
         first++;
-    while (last > first && !is_chosen(&choice, last - 1))
-        last--;
-    if (first == last)
-        return false;
-    append_together(store, sql, choice.gaps->items[first].lo, choice.gaps->items[last - 1].hi);
-    return true;
+    while (end > first && !is_chosen(&choice, end - 1))
+        end--;
+    int64_t distance = distance_of(store, gaps, first, end);
+    for (uint32_t at = first, next; at < end; at = next) {
+        next = next_far(gaps, at, end, distance);
+        append_together(store, sql, gaps->items[at].lo, gaps->items[next - 1].hi);
+    }
+    return first < end;
 }
