@@ -304,6 +304,7 @@ static void on_refusal(struct pg_log_stream *stream, const PGresult *result)
 
 static bool read_answer(struct pg_log_stream *stream)
 {
+    struct outbox_error error;
     if (PQisBusy(stream->conn.pg))
         return false;
     PGresult *result = PQgetResult(stream->conn.pg);
@@ -320,6 +321,9 @@ static bool read_answer(struct pg_log_stream *stream)
         on_tuples(stream, result);
     } else if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE) {
         on_refusal(stream, result);
+    } else if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) { /* libpq would give it again and again */
+        pg_fail(&error, OUTBOX_E_NOT_CONNECTED, "%s: the server began another COPY", what);
+        fail(stream, &error);
     }
     PQclear(result);
     return true;
