@@ -11,9 +11,11 @@
 #define CHECKPOINT_PAGES 600        /* one between transactions, while others write */
 #define CHECKPOINT_ALONE_PAGES 1400 /* while nobody else writes */
 #define CHECKPOINT_REPEAT_PAGES 250 /* pages, after a checkpoint that could not restart the log */
+#define LONG_PAGES 2000             /* of a log that a flush holds up: then the relay waits for that */
 /* times */
 #define CLAIM_WAIT_NS 10000000u /* the longest wait for a claim to end */
 #define AHEAD_WAIT_NS 10000000u /* the longest wait for a checkpoint ahead to end */
+#define LONG_WAIT_NS 2000000000u
 #define AHEAD_RETRY_NS 1000000u
 #define FLUSH_SLOW_NS 2500000u /* a checkpoint that took longer shows that a flush with the lock would be slow */
 #define AHEAD_ATTEMPTS 3
@@ -111,7 +113,7 @@ static void request_ahead(struct lite_store *store)
 static void wait_for_ahead(struct lite_op *op)
 {
     struct lite_store *store = op->store;
-    uint64_t until = lite_now(store) + AHEAD_WAIT_NS;
+    uint64_t until = lite_now(store) + (store->log.pages > LONG_PAGES ? LONG_WAIT_NS : AHEAD_WAIT_NS);
     while (store->log.ahead && lite_now(store) < until &&
            lite_op_sleep(op, store->host, lite_now(store) + AHEAD_WAIT_NS / 40)) {
     }

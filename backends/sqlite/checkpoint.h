@@ -14,6 +14,9 @@
  * flush of the few pages that came last, instead of each of their commits paying for it. pace.h adapts how long the log
  * may grow before that: longer on a disk that flushes slowly.
  *
+ * A flush ahead that takes long excludes step 2, and the log grows. At 2,000 pages the relay waits for its end, for at
+ * most 2 s, without the write lock.
+ *
  * Failure modes: a checkpoint that fails is logged and tried again with the next; the log grows meanwhile. After a
  * failed flush ahead there is no other one until the next start: a later flush of the same descriptor would succeed
  * although the pages are lost. Without a worker thread everything is left to step 2.
