@@ -67,8 +67,9 @@ static void send_and_receive(struct batch *batch, uint32_t first, uint32_t count
         receive_one(batch, first + i);
 }
 
-/* Outside of a transaction the sync commits. Before it may come errors. Anything else ends the reading: of a COPY,
- * which only a server that lies begins here, libpq gives the same result again and again. */
+/* Outside of a transaction the sync commits, which may fail: then the result of the sync follows the error and a NULL.
+ * Anything else ends the reading: of a COPY, which only a server that lies begins here, libpq gives the same result
+ * again and again. */
 static void finish(struct batch *batch)
 {
     ExecStatusType status = PQpipelineSync(batch->pg) ? PGRES_PIPELINE_ABORTED : PGRES_BAD_RESPONSE;
@@ -79,6 +80,8 @@ static void finish(struct batch *batch)
             batch->code = pg_insert_failed(batch->pg, result, "commit the events", batch->error);
         else
             PQclear(result);
+        if (status == PGRES_FATAL_ERROR)
+            PQclear(PQgetResult(batch->pg)); /* NULL: the end of the error */
     }
     if (status != PGRES_PIPELINE_SYNC && !batch->code)
         batch->code = pg_insert_failed(batch->pg, NULL, "commit the events", batch->error);
