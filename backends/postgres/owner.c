@@ -109,14 +109,17 @@ bool pg_put_renew(struct sql_request *request)
     }
     if (store->foreign.found && !store->foreign.shown)
         obx_sql_text_format(&sql, ", pg_catalog.pg_try_advisory_lock(%d, %d)", PG_DELETES_CLASS, (int32_t)table);
-    store->foreign.shown = store->foreign.found;
     return pg_send_sql(request, &sql, NULL);
 }
 
 void pg_renew_result(struct sql_request *request, void *result)
 {
-    if (counts_deletes(request->store))
-        sql_foreign_deletes_measure(request->store, pg_integer(result, 0, 1, -1));
+    enum { SAME, DELETED, SHOWN };
+    struct sql_store *store = request->store;
+    if (PQnfields(result) > SHOWN)
+        store->foreign.shown = true;
+    if (counts_deletes(store))
+        sql_foreign_deletes_measure(store, pg_integer(result, 0, DELETED, -1));
     PQclear(result);
 }
 

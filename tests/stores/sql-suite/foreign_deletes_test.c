@@ -91,18 +91,25 @@ static bool server_counts(struct sql_fixture *fixture)
 
 static const char finding[] = "something else than the relay deletes rows of table ";
 
-#define COUNTS "SELECT ON performance_schema.table_io_waits_summary_by_table"
+#define COUNTS                                                                  \
+    BY_SERVER("EXECUTE ON FUNCTION pg_catalog.pg_stat_get_tuples_deleted(oid)", \
+              "SELECT ON performance_schema.table_io_waits_summary_by_table")
 
-/* Of MySQL. A user whose rights on the counts are its own, so that they can be taken away. */
+static void change_right(struct sql_fixture *fixture, const char *verb, const char *preposition)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "%s %s %s %s", verb, COUNTS, preposition, BY_SERVER("PUBLIC, outbox", "counting@'%'"));
+    session_run(fixture->sql, sql);
+}
+
+/* A user whose right on the counts can be taken away. */
 static void begin_with_rights(struct sql_fixture *fixture)
 {
     fixture_open(fixture, "vanishing", true, "");
-    if (server_kind() != POSTGRES) {
-        server_make_user(fixture->sql, "counting", "");
-        server_grant(fixture->sql, "ALL", "*", "counting");
-        session_run(fixture->sql, "GRANT " COUNTS " TO counting@'%'");
-        fixture_reconfigure(fixture, &(struct server_place){.user = "counting"}, "");
-    }
+    server_make_user(fixture->sql, "counting", "");
+    session_run(fixture->sql, BY_SERVER("GRANT outbox TO counting", "GRANT ALL ON outbox.* TO counting@'%'"));
+    change_right(fixture, "GRANT", "TO");
+    fixture_reconfigure(fixture, &(struct server_place){.user = "counting"}, "");
     fixture->base.log.write = write_log;
     fixture_begin(fixture);
 }
@@ -110,11 +117,9 @@ static void begin_with_rights(struct sql_fixture *fixture)
 /* The owner holds a lock for `check`, by a renewal. One that fails, and keeps the session, takes no lock. */
 static void fail_one_renewal(struct sql_fixture *fixture)
 {
-    if (server_kind() == POSTGRES)
-        return;
-    session_run(fixture->sql, "REVOKE " COUNTS " FROM counting@'%'");
+    change_right(fixture, "REVOKE", "FROM");
     cr_assert_eq(try_renew(fixture), OUTBOX_E_PERMISSION, "%s", fixture->error.text);
-    session_run(fixture->sql, "GRANT " COUNTS " TO counting@'%'");
+    change_right(fixture, "GRANT", "TO");
 }
 
 /* Its own deletes, while it measures, are no finding. */
