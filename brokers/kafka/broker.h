@@ -71,7 +71,7 @@ enum kafka_state {
     KAFKA_IDLE,
     KAFKA_STARTING, /* a worker makes the producer and waits for a broker */
     KAFKA_RUNNING,
-    KAFKA_BROKEN,   /* the host was requested a new producer; nothing is sent any more */
+    KAFKA_BROKEN,   /* the host makes a new producer; nothing is sent any more */
     KAFKA_STOPPING, /* what is in flight finishes */
     KAFKA_CLOSING,  /* a worker destroys the clients */
     KAFKA_STATES

@@ -12,16 +12,16 @@ void kafka_pause_note(struct kafka_pause *pause, int16_t api_key, uint64_t now_n
 {
     unsigned long long none = 0;
     if (api_key == ADD_PARTITIONS_TO_TXN)
-        atomic_compare_exchange_strong(&pause->asked_ns, &none, now_ns);
+        atomic_compare_exchange_strong(&pause->requested_ns, &none, now_ns);
     else if (api_key == PRODUCE)
         atomic_compare_exchange_strong(&pause->sent_ns, &none, now_ns);
 }
 
 uint64_t kafka_pause_next(struct kafka_pause *pause)
 {
-    uint64_t asked = atomic_exchange(&pause->asked_ns, 0), sent = atomic_exchange(&pause->sent_ns, 0);
+    uint64_t requested = atomic_exchange(&pause->requested_ns, 0), sent = atomic_exchange(&pause->sent_ns, 0);
     uint64_t length = pause->length_ns;
-    if (!asked || sent < asked + REFUSED_NS)
+    if (!requested || sent < requested + REFUSED_NS)
         length -= length / DECAY;
     else
         length = length + STEP_NS < KAFKA_PAUSE_MAX_NS ? length + STEP_NS : KAFKA_PAUSE_MAX_NS;

@@ -19,8 +19,8 @@
 #define KAFKA_PAUSE_MAX_NS 16000000u
 
 struct kafka_pause {
-    atomic_ullong asked_ns, sent_ns; /* of the open transaction: its first requests; 0: none yet */
-    uint64_t length_ns;              /* of the last pause */
+    atomic_ullong requested_ns, sent_ns; /* of the open transaction: its first requests; 0: none yet */
+    uint64_t length_ns;                  /* of the last pause */
 };
 
 /* Any thread: a request was sent. api_key: its type in Kafka's protocol. now_ns: of any monotonic clock, not 0. */

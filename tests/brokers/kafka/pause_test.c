@@ -49,7 +49,7 @@ Test(kafka_pause, it_shrinks_slowly_while_none_are_refused)
     cr_assert_lt(pause.length_ns, 4 * MS);
 }
 
-/* Only a record was committed, or all messages failed. */
+/* All messages failed before they were sent. */
 Test(kafka_pause, transaction_without_messages_counts_as_not_refused)
 {
     after(30 * MS);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../../brokers/kafka/broker.h"
 #include "transaction_fixture.h"
 
 /* librdkafka itself refuses the second of three events. */
@@ -109,6 +110,8 @@ Test(kafka_transaction, transactions_go_on_after_refused_partitions)
                                           RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS);
         cr_assert_eq(once_publish(i * 10, 10), 10);
     }
+    const struct kafka_broker *self = obx_instance_self(once.broker.instance);
+    cr_assert_gt(self->transaction.pause.length_ns, 0);
     cr_assert_eq(fixture_stop(&once.broker), OUTBOX_OK); /* within the pause */
     fixture_must_start(&once.broker);
     cr_assert_eq(once_publish(60, 10), 10);
