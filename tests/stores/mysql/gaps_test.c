@@ -84,13 +84,14 @@ static int64_t index_reads(struct sql_fixture *fixture)
     return fixture_run(fixture, "SHOW GLOBAL STATUS LIKE 'Handler_read_key'");
 }
 
-/* Of an empty claim. The other statements of that time read a few rows, too. */
+/* Of an empty claim, which may come with an inspection: it looks up as many. The other statements of that time read a
+ * few rows, too. One by one there are more than 8,000. */
 static void expect_few_index_reads(struct sql_fixture *fixture)
 {
     int64_t before = index_reads(fixture);
     fixture_expect_rows(fixture, 0, NULL);
     int64_t reads = index_reads(fixture) - before;
-    cr_assert_lt(reads, 1000, "%lld", (long long)reads);
+    cr_assert_lt(reads, 3000, "%lld", (long long)reads);
 }
 
 /* Two of three ids are gaps: 8,000 of them, while 4,000 rows are in flight and when they are removed. */
