@@ -32,7 +32,7 @@ static bool is_over(struct mys_wakeup *wakeup)
     return atomic_load(&wakeup->attempt.abandoned);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------ */
+/* ---- queries ----------------------------------------------------------------------------------------------------- */
 
 static MYSQL_RES *query(MYSQL *mysql, const char *sql)
 {

@@ -249,7 +249,7 @@ static void on_process_list(struct sql_op *op)
         sql_stand_by(op);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------ */
+/* ---- queries ----------------------------------------------------------------------------------------------------- */
 
 /* After a KILL the lock is free within milliseconds: worth a moment's waiting at the server. */
 static bool put_lock(struct sql_request *request)

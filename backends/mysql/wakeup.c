@@ -2,7 +2,7 @@
 /*
  * backends/mysql/wakeup.c - wake-up by commits that the binlog shows
  *
- * A claim that asks to arm the wake-up starts a thread (listen.c) that reads the binlog from its end on. The host may
+ * A claim that is to arm the wake-up starts a thread (listen.c) that reads the binlog from its end on. The host may
  * sleep while that thread reads: a commit to the table wakes it. A busy relay needs no stream: after BUSY_NS without
  * such a claim the thread closes it, since the stream carries the writes to all tables.
  *

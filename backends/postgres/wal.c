@@ -2,7 +2,7 @@
 /*
  * backends/postgres/wal.c - wake-up that costs writers nothing: the server's log wakes an idle relay
  *
- * A claim that asks to arm the wake-up gets a stream of the server's write-ahead log (wal_stream.c), from the end of
+ * A claim that is to arm the wake-up gets a stream of the server's write-ahead log (wal_stream.c), from the end of
  * the log that the last claim saw. Each message wakes the relay; its content is ignored.
  *
  * No wake-up is lost: the stream begins before the claim that precedes the sleep, and a message during that claim keeps
@@ -184,7 +184,7 @@ static void less_quiet(struct pg_store *store)
     store->wal.doubled_ns = now_of(store);
 }
 
-/* The next claim that gives rows, or asks to arm the wake-up, shows whether the last wake-up was useless. */
+/* The next claim that gives rows, or is to arm the wake-up, shows whether the last wake-up was useless. */
 static void learn_from_wakeup(struct pg_store *store, bool arms, bool gave_rows)
 {
     struct pg_wal *wal = &store->wal;

@@ -104,20 +104,20 @@ struct kafka_outage {
     char reason[KAFKA_ERRSTR]; /* of the last connection failure */
 };
 
-/* Asks an idle connection whether a broker still answers (heartbeat.c). */
+/* Checks that a broker still answers on an idle connection (heartbeat.c). */
 struct kafka_heartbeat {
     struct outbox_timer *timer;
     struct kafka_job job;
-    rd_kafka_topic_t *topic; /* what the worker asks about; may be NULL */
+    rd_kafka_topic_t *topic; /* of the request; may be NULL */
     bool answered;           /* the worker's result */
     uint32_t failures;       /* in a row */
 };
 
-/* Asks whether a topic can be written (verify.c). */
+/* Checks that a topic can be written (verify.c). */
 struct kafka_verify {
     struct kafka_job job;
     struct kafka_topic *topic;
-    rd_kafka_topic_t *handle; /* what the worker asks about */
+    rd_kafka_topic_t *handle; /* of the request */
     bool all;                 /* of the topics with messages in flight: the next one follows */
     bool answered;            /* the worker's result, and what it found */
     rd_kafka_resp_err_t err;
@@ -181,14 +181,14 @@ struct kafka_broker {
     atomic_bool cancel_workers; /* any thread: they end soon */
 };
 
-/* ---- connection.c: the state, and asking for a new producer ------------------------------------------------------ */
+/* ---- connection.c: the state, and requests for a new producer ---------------------------------------------------- */
 
 void kafka_move(struct kafka_broker *self, enum kafka_state state);
 bool kafka_is_sending(const struct kafka_broker *self);
 bool kafka_has_clients(const struct kafka_broker *self);
 /* Number of the first publish that is not sent yet; UINT64_MAX: none. */
 uint64_t kafka_oldest_pending(const struct kafka_broker *self);
-/* Would the topic's broker take the message? Asks for the settings again when they are old. Fills error unless
+/* Would the topic's broker take the message? Requests the settings again when they are old. Fills error unless
  * KAFKA_ADMITTED. */
 enum kafka_admission kafka_admit_to_topic(struct kafka_broker *self, struct kafka_topic *topic,
                                           const struct outbox_message *message, struct outbox_error *error);
@@ -262,7 +262,7 @@ void kafka_check_order(struct kafka_broker *self);
 void kafka_order_by_partition(struct kafka_broker *self, struct kafka_publish *publish);
 void kafka_learn_partitions(struct kafka_topic *topic, const rd_kafka_message_t *message);
 
-/* ---- limits_request.c: asking for the settings of topics --------------------------------------------------------- */
+/* ---- limits_request.c: requests for the settings of topics ------------------------------------------------------- */
 
 void kafka_request_limits(struct kafka_broker *self, struct kafka_topic *topic);
 void kafka_request_due_limits(struct kafka_broker *self);
@@ -309,7 +309,7 @@ void kafka_record(void *plugin, const struct outbox_record *record);
 
 /* ---- verify.c ---------------------------------------------------------------------------------------------------- */
 
-/* May the first message of a topic be handed over? Asks the brokers if that is not known. */
+/* May the first message of a topic be handed over? Requests the metadata if that is not known. */
 enum kafka_gate kafka_verify_gate(struct kafka_broker *self, struct kafka_topic *topic);
 void kafka_verify_hanging(struct kafka_broker *self); /* now and then */
 

@@ -2,7 +2,7 @@
 /*
  * brokers/kafka/check.c - `outbox check`: will the cluster take the events?
  *
- * A worker asks the cluster and collects findings: the library, encryption, the brokers (check_brokers.c) and the
+ * A worker queries the cluster and collects findings: the library, encryption, the brokers (check_brokers.c) and the
  * topics that the configuration names (check_topics.c). The findings are reported on the loop thread. Failure mode: the
  * cluster does not list its topics; then the check itself fails.
  */

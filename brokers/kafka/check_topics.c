@@ -2,7 +2,7 @@
 /*
  * brokers/kafka/check_topics.c - does a topic exist, and do its settings suit the relay's?
  *
- * The metadata has all topics, so that asking creates none. On a worker.
+ * The metadata has all topics, so that the request creates none. On a worker.
  */
 #include "check.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/kafka/connection.c - the state of the connection, and asking the host for a new producer
+ * brokers/kafka/connection.c - the state of the connection, and requests for a new producer
  *
  * The table names every move that may happen. A move that it lacks is a bug: it is logged, and made all the same.
  */

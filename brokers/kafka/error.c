@@ -6,7 +6,7 @@
  *   batch      a broker refuses a record batch as a whole, and librdkafka fails every message of it; only a message
  *              that was alone in its batch is known to be the cause
  *   topic      missing or forbidden: not caused by an event, so it costs no attempts
- *   producer   everything else; the persistence status says what became of the message
+ *   producer   everything else; the persistence status shows what became of the message
  */
 #include "error.h"
 

@@ -45,7 +45,7 @@ enum kafka_admission {
 void kafka_limits_begin(struct kafka_limits *limits);
 void kafka_limits_set(struct kafka_limits *limits, const char *name, const char *value);
 void kafka_limits_known(struct kafka_limits *limits, uint64_t now);
-/* The producer that asked is closed. */
+/* The producer of the request is closed. */
 void kafka_limits_close(struct kafka_limits *limits);
 /* The settings may have changed, and an event depends on them. */
 bool kafka_limits_stale(const struct kafka_limits *limits, uint64_t now);

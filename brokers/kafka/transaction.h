@@ -55,7 +55,7 @@ struct kafka_transaction {
     struct kafka_progress progress;
     struct kafka_pause pause;
     uint64_t sequence;  /* of the last record */
-    uint64_t epoch;     /* what start() said, like the next */
+    uint64_t epoch;     /* of start(), like the next */
     uint64_t fenced_by; /* sequence of the last record that a start found to be of a later owner; 0: none */
     char outbox[96];
     char written_outbox[96]; /* what the last record that this instance wrote has there; "": none */

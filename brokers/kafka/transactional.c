@@ -6,7 +6,7 @@
  * librdkafka repeats an EndTxn that was not answered, and its result does not tell. So an interceptor counts what is
  * sent; it also takes the times that pause.h needs. Another one counts connections, for outage.c. init_transactions
  * ends what an earlier producer of the same transactional.id has left open, and fences it: after that the progress
- * record says what was committed. On a worker, in slices that a stop can end.
+ * record holds what was committed. On a worker, in slices that a stop can end.
  */
 #include <stdio.h>
 #include <string.h>

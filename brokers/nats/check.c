@@ -2,7 +2,7 @@
 /*
  * brokers/nats/check.c - the verb check: does a stream have the subject of each topic?
  *
- * A worker asks JetStream; the loop goes on serving the connection meanwhile. After cancel() the worker requests no
+ * A worker queries JetStream; the loop goes on serving the connection meanwhile. After cancel() the worker requests no
  * further topic.
  */
 #include <jansson.h>

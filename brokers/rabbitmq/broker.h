@@ -54,7 +54,7 @@ struct rabbit_shared {
     bool is_connected, has_ended;
     bool must_check, has_checked;
     int socket;                /* to shut down from the loop; -1: none */
-    struct outbox_error error; /* why it ended; OK: it was told to */
+    struct outbox_error error; /* why it ended; OK: it was stopped */
 };
 
 struct rabbit_broker {

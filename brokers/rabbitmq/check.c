@@ -2,8 +2,8 @@
 /*
  * brokers/rabbitmq/check.c - the verb check: does the exchange exist, or, without one, the queue of each topic?
  *
- * The thread asks, on a channel of its own, which each refusal closes. AMQP has no question for bindings: a topic
- * without a queue shows by the first event.
+ * The thread declares passively, on a channel of its own, which each refusal closes. AMQP has no question for bindings:
+ * a topic without a queue shows by the first event.
  */
 #include "broker.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/rabbitmq/confirm.c - messages without confirmation, and what the server says about them. Thread
+ * brokers/rabbitmq/confirm.c - messages without confirmation, and the answers of the server. Thread
  *
  *   basic.ack              delivered; or, after basic.return, no queue is bound: the topic's trouble
  *   basic.return           the message comes back, and basic.ack follows

@@ -6,7 +6,7 @@
  * The capability is CONCURRENT: Redis answers each XADD by itself and may refuse one in the middle of a pipeline.
  *
  *     connection.c   one connection: look-up, connect, the host's watch, time-outs, the end
- *     login.c        AUTH, SELECT, and what the server says about itself
+ *     login.c        AUTH, SELECT, INFO
  *     publish.c      a publish: one XADD an event; with replicas: a WAIT behind them
  *     reply.c        what an error of the server means for an event
  */

@@ -3,7 +3,7 @@
  * core/relay/backlog.h - since when claims leave rows in the outbox, and about how many these are
  *
  * Happy path: a claim that took all rows proves that none is left. Otherwise, and while nothing may be claimed, a claim
- * that only measures asks the store for an estimate, every 10 s; rows that are claimed meanwhile are subtracted. A
+ * that only measures requests an estimate of the store, every 10 s; rows that are claimed meanwhile are subtracted. A
  * store without OUTBOX_CAP_AHEAD, and one that reads a log, give no estimate. Loop thread only.
  */
 #ifndef OBX_RELAY_BACKLOG_H

@@ -3,7 +3,7 @@
  * core/relay/ownership.h - the store's connection, the ownership of the outbox, and its renewal
  *
  * Happy path: start the store, acquire the ownership, read the outbox from its start, renew four times in a lease.
- * A standby asks again every standby_poll_interval.
+ * A standby tries again every standby_poll_interval.
  * When the ownership is lost, rows that are not published yet stay in the outbox, publishes in flight finish, and
  * delivered rows are settled as soon as the ownership is back; only then the outbox is read again from its start. If
  * the store cannot guarantee that earlier positions still name the same rows, earlier rows are not settled. Loop thread

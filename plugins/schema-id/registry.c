@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plugins/schema-id/registry.c - asking a schema registry for the id of a subject
+ * plugins/schema-id/registry.c - fetches the id of a subject from a schema registry
  *
  *     GET REGISTRY/subjects/SUBJECT/versions/VERSION  ->  {"subject": "...", "version": 3, "id": 17, ...}
  *

@@ -18,7 +18,7 @@ struct schema {
     uint32_t id;
     struct outbox_error failure; /* code 0: id is valid */
     uint64_t fetched_ns;         /* 0: never */
-    bool fetching;               /* a worker asks the registry; others wait for its result */
+    bool fetching;               /* by a worker; others wait for its result */
 };
 
 struct schema_id {

@@ -67,7 +67,7 @@ static void cache_type(PGconn *pg, const char *table, Oid payload)
         free(entry);
 }
 
-/* ---- asking the server --------------------------------------------------------------------------------------- */
+/* ---- the query ----------------------------------------------------------------------------------------------- */
 
 int pg_insert_failed(PGconn *pg, PGresult *result, const char *what, struct outbox_error *error)
 {

@@ -2,7 +2,7 @@
 /*
  * backends/sql/server/check_rows.c - the values that some columns have in pending rows, each combination once
  *
- * Of the first rows: those of blocked keys are among them. Not asked where a column is missing, which is a finding of
+ * Of the first rows: those of blocked keys are among them. Not read where a column is missing, which is a finding of
  * its own, or has no text that the server and the relay agree on.
  */
 #include "sql/server/check_rows.h"

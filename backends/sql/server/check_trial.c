@@ -76,7 +76,7 @@ static bool put_trial(struct sql_request *request)
                                                  : put_reading(request);
 }
 
-/* NULL: it did not fail, or for a reason that says nothing about the rows. */
+/* NULL: it did not fail, or for a reason that does not concern the rows. */
 static const char *failure_of(const struct sql_op *op, const struct outbox_error *error)
 {
     bool unknown = error->code == OUTBOX_E_AGAIN || error->code == OUTBOX_E_TIMEOUT;

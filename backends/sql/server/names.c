@@ -69,7 +69,7 @@ void sql_append_inserts(const struct sql_store *store, struct obx_sql_text *sql)
     sql_append_table(store, sql, store->inserts ? store->inserts : &store->outbox);
 }
 
-/* No server is asked, and a table of the application may lack the last two: so each is a statement of its own. */
+/* This needs no server, and a table of the application may lack the last two: so each is a statement of its own. */
 void sql_append_writer_grants(const struct sql_store *store, struct obx_sql_text *sql, const char *grantee)
 {
     static const char *const filled_in[] = {"id", "event_id", "created_at"};
