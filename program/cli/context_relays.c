@@ -4,6 +4,7 @@
 
 #include <fnmatch.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "embed/oneshot.h"
@@ -58,7 +59,9 @@ const char *obx_context_relay(const struct obx_context *context, uint32_t index)
 void obx_context_name_relay(const struct obx_context *context, const char *relay, struct outbox_error *error)
 {
     const struct outbox_error unnamed = *error;
-    if (obx_context_relay(context, 1) && error->code != OUTBOX_E_CONFIG)
+    size_t size = strlen(context->path);
+    bool has_place = !strncmp(unnamed.text, context->path, size) && unnamed.text[size] == ':';
+    if (obx_context_relay(context, 1) && !has_place)
         obx_error_set(error, unnamed.code, "%s: %s", relay, unnamed.text);
 }
 

@@ -60,6 +60,9 @@ conflict="conflict.yaml:6:5: relay 'b' reads the same outbox as relay 'a' (equal
 printf 'relays:\n  a:\n    store: { plugin: sqlite, path: n.db }\n    broker: { plugin: file, path: n.out }\n  b:\n    store: { plugin: sqlite, path: nowhere/b.db }\n    broker: { plugin: file, path: b.out }\n' >several.yaml
 check "init of several relays names the one that failed" exits_with_match 78 '^outbox init: b: .*nowhere/b.db' "$OUTBOX" init -c several.yaml
 check "and so does status" exits_with_match 78 '^outbox status: b: .*nowhere/b.db' "$OUTBOX" status -c several.yaml
+sed 's|nowhere/b|kept|' several.yaml >kept.yaml
+works "$OUTBOX" init -c kept.yaml && sqlite3 kept.db "CREATE TRIGGER keep BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'kept'); END; INSERT INTO outbox (aggregatetype, aggregateid, type) VALUES ('a', 'a', 'a')"
+check "init names the relay whose table cannot be relayed" exits_with_line 78 'outbox init: b: the tables exist, but cannot be relayed as they are' "$OUTBOX" init -c kept.yaml
 for verb in check run drain; do
   check "$verb refuses two relays on one outbox" exits_with_line 78 "outbox $verb: $conflict" "$OUTBOX" $verb -c conflict.yaml
 done
