@@ -19,7 +19,8 @@ enum {
     SMALL = 32,       /* ids */
     SINGLE_MIN = 100, /* of the newest gaps, ids and ranges */
     SINGLE_MAX = 2000,
-    NEAR = 64, /* ids from one gap to the next: to read so many removed rows costs as much as a range */
+    SPARSE = 100, /* ids from the first gap to the last, for each id in a gap */
+    NEAR = 64,    /* ids from one gap to the next: to read so many removed rows costs as much as a range */
     SHARED_MAX = 500,
     LIST_MAX = 500 /* MariaDB converts a list of 1,000 values into a table */
 };
@@ -41,9 +42,19 @@ static int64_t size_of(const struct obx_sql_gap *gap)
     return gap->hi - gap->lo + 1;
 }
 
+static bool are_sparse(const struct obx_sql_gap_list *gaps)
+{
+    int64_t ids = 0;
+    for (uint32_t i = 0; i < gaps->count; i++)
+        ids += size_of(&gaps->items[i]);
+    return ids && (gaps->items[gaps->count - 1].hi - gaps->items[0].lo) / SPARSE >= ids;
+}
+
 /* To exclude a row from the range costs an eighth of a look-up. */
 static int64_t single_limit(const struct sql_store *store)
 {
+    if (are_sparse(&store->gaps.hot))
+        return SINGLE_MAX;
     int64_t limit = (int64_t)(obx_sql_ranges_size(&store->outstanding.ids) / 8);
     return limit < SINGLE_MIN ? SINGLE_MIN : limit > SINGLE_MAX ? SINGLE_MAX : limit;
 }
