@@ -36,12 +36,12 @@ static inline int outbox_cut_bytes(struct outbox_bytes text, size_t most)
     return (int)((at[end] & 0xc0) == 0x80 ? most : end);
 }
 
-/* The same of a text that ends with a NUL. Any thread. */
+/* The same of a text that ends with a NUL; null has no bytes. Any thread. */
 static inline int outbox_cut(const char *text, size_t most)
 {
     struct outbox_bytes bytes;
     bytes.data = text;
-    bytes.size = strlen(text);
+    bytes.size = text ? strlen(text) : 0;
     return outbox_cut_bytes(bytes, most);
 }
 

@@ -50,6 +50,7 @@ Test(plugin_util, a_text_is_cut_between_characters)
         cr_assert_eq(outbox_cut_bytes(bytes, most), whole[most], "%zu bytes", most);
     }
     cr_assert_eq(outbox_cut_bytes((struct outbox_bytes){NULL, 0}, 3), 0);
+    cr_assert_eq(outbox_cut(NULL, 3), 0);
     cr_assert_eq(outbox_cut("\x80\x80\x80\x80\x80\x80\x80", 5), 5, "what is not UTF-8 is cut anywhere");
     cr_assert_eq(outbox_cut("\x80\x80\x80", 2), 2);
     char cut[8];
