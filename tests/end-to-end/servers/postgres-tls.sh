@@ -33,7 +33,8 @@ check "run relays over TLS" within 10 eval '[ "$(sessions_with_tls)" = 2 ]'
 kill -TERM "$service"
 check "SIGTERM exits 0" ends "$service" 0
 to "host=db.example hostaddr=127.0.0.1 sslmode=verify-full $other"
-check "other authority is refused" refused db.example "SSL error: certificate verify failed; set sslrootcert to the authority that signed the server's certificate"
+unknown="SSL error: certificate verify failed; set sslrootcert to the authority that signed the server's certificate, or renew a"
+check "other authority is refused" refused db.example "$unknown certificate that has expired: see openssl s_client -starttls postgres"
 to "host=db.wrong hostaddr=127.0.0.1 sslmode=verify-full $ca"
 mismatch='server certificate for "db.example" (and 1 other name) does not match host name "db.wrong"; name the host in the dsn as its certificate does'
 check "other host is refused" refused db.wrong "$mismatch"
