@@ -96,9 +96,10 @@ enum kafka_out_of_range { KAFKA_REJECT_TIMESTAMP, KAFKA_CLAMP_TIMESTAMP };
 
 struct kafka_outage {
     struct outbox_timer *timer;
-    uint64_t began_at;    /* host->now(), like the next two */
+    uint64_t began_at;    /* host->now(), like the next three */
     uint64_t progress_at; /* a message was delivered, or the first one submitted */
     uint64_t reason_at;
+    uint64_t suspected_at;
     bool suspected;            /* all connections were lost, and nothing was delivered since */
     bool logged;               /* events wait for it */
     char reason[KAFKA_ERRSTR]; /* of the last connection failure */
@@ -109,6 +110,7 @@ struct kafka_heartbeat {
     struct outbox_timer *timer;
     struct kafka_job job;
     rd_kafka_topic_t *topic; /* of the request; may be NULL */
+    uint64_t requested_at;   /* host->now() */
     bool answered;           /* the worker's result */
     uint32_t failures;       /* in a row */
 };

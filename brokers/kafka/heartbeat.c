@@ -27,11 +27,15 @@ static bool is_idle(const struct kafka_broker *self)
 static void work(struct outbox_work *work)
 {
     struct kafka_broker *self = work->arg;
+    struct kafka_heartbeat *heartbeat = &self->heartbeat;
     uint64_t begin = self->host->now(self->host);
-    self->heartbeat.answered = false;
-    while (!self->heartbeat.answered && !atomic_load(&self->cancel_workers) &&
-           self->host->now(self->host) - begin < ANSWER_NS)
-        self->heartbeat.answered = kafka_broker_answers(self, self->heartbeat.topic, SLICE_MS);
+    heartbeat->requested_at = begin;
+    heartbeat->answered = false;
+    while (!heartbeat->answered && !atomic_load(&self->cancel_workers) && heartbeat->requested_at - begin < ANSWER_NS) {
+        heartbeat->answered = kafka_broker_answers(self, heartbeat->topic, SLICE_MS);
+        if (!heartbeat->answered)
+            heartbeat->requested_at = self->host->now(self->host);
+    }
 }
 
 static void end_connection(struct kafka_broker *self)
@@ -71,8 +75,9 @@ static void done(struct outbox_work *work)
         if (self->state == KAFKA_RUNNING)
             self->host->timer_set(heartbeat->timer, INTERVAL_US);
         if (is_idle(self) && heartbeat->answered) {
-            kafka_outage_note_progress(self);
             kafka_note_cluster(self);
+            if (heartbeat->requested_at > self->outage.suspected_at) /* else the answer may be older than the loss */
+                kafka_outage_note_progress(self);
         }
     } else if (++heartbeat->failures < FAILURES_MAX) {
         send_request(self);

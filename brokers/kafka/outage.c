@@ -71,6 +71,7 @@ void kafka_outage_suspect(struct kafka_broker *self, const char *text)
     if (!kafka_outage_reason(self)[0])
         kafka_outage_note_reason(self, text);
     self->outage.suspected = true;
+    self->outage.suspected_at = self->host->now(self->host);
     if (kafka_outage_lasts(self))
         begin(self, "no broker answers");
     else /* the last connection may not be counted as lost yet */

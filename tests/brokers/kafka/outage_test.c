@@ -3,9 +3,12 @@
  * tests/brokers/kafka/outage_test.c - brokers that are down: at the start, in between, and at the end
  */
 #include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mock_fixture.h"
 
@@ -52,6 +55,47 @@ Test(kafka_outage, outage_that_began_while_idle_is_logged_when_events_wait)
     rd_kafka_mock_broker_set_up(f.mock.cluster, 1);
     cr_assert(fixture_wait(&f.broker, &batch));
     cr_assert(strstr(f.broker.logged, "2 the brokers answer again, after "), "%s", f.broker.logged);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
+}
+
+static atomic_bool metadata_is_held, metadata_waits;
+
+/* Replaces librdkafka's. The result of a request that was answered waits for the test. Any thread. */
+rd_kafka_resp_err_t rd_kafka_metadata(rd_kafka_t *rk, int all_topics, rd_kafka_topic_t *only,
+                                      const struct rd_kafka_metadata **metadata, int within_ms)
+{
+    rd_kafka_resp_err_t (*request)(rd_kafka_t *, int, rd_kafka_topic_t *, const struct rd_kafka_metadata **, int) =
+        NULL;
+    *(void **)&request = dlsym(RTLD_NEXT, "rd_kafka_metadata");
+    rd_kafka_resp_err_t err = request(rk, all_topics, only, metadata, within_ms);
+    while (!err && atomic_load(&metadata_is_held)) {
+        atomic_store(&metadata_waits, true);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return err;
+}
+
+/* The broker answered the last heartbeat, and ended before the loop had the result. */
+Test(kafka_outage, heartbeat_that_was_answered_before_the_loss_ends_no_outage)
+{
+    static char waits[] = "1 no broker answers, events wait: ";
+    struct batch batch;
+    mock_fixture_open(&f, "");
+    atomic_store(&metadata_is_held, true);
+    for (int i = 0; i < FIXTURE_WAIT_MS / 10 && !atomic_load(&metadata_waits); i++)
+        fixture_run_for(&f.broker, 10);
+    cr_assert(atomic_load(&metadata_waits), "no heartbeat is answered");
+    rd_kafka_mock_broker_set_down(f.mock.cluster, 1);
+    fixture_run_for(&f.broker, 300);
+    atomic_store(&metadata_is_held, false);
+    fixture_run_for(&f.broker, 300);
+    batch_init(&batch, 10);
+    batch_fill(&batch, "t", 10, 0);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_run_until(&f.broker, is_logged, waits, FIXTURE_WAIT_MS), "%s", f.broker.logged);
+    rd_kafka_mock_broker_set_up(f.mock.cluster, 1);
+    cr_assert(fixture_wait(&f.broker, &batch));
     batch_free(&batch);
     MOCK_FIXTURE_END(&f);
 }
