@@ -108,12 +108,15 @@ Test(kafka_healthy_keys, hundreds_of_events_with_a_timestamp_out_of_range)
     END();
 }
 
-/* The text has the value, the distance from the clock, the setting and its value, the column and the advice. */
+/* The text has the value, the distance from the clock, the setting and, once that was read, its value, the column and
+ * the advice. */
 Test(kafka_healthy_keys, timestamp_out_of_range_names_value_setting_and_cure)
 {
     real_create("explained", 1, (struct topic_setting){"message.timestamp.after.max.ms", "3600000"}, NONE);
     real_open(&t, "");
-    for (int round = 0; round < 2; round++) {
+    bool has_value = false;
+    for (int round = 0; !has_value; round++) {
+        cr_assert_lt(round, FIXTURE_WAIT_MS / 300, "the setting's value does not come");
         batch_init(&batch, 1);
         batch_fill(&batch, "explained", 1, 0);
         batch.messages[0].timestamp_us = (int64_t)4102444800 * 1000000; /* 2100-01-01 */
@@ -125,9 +128,7 @@ Test(kafka_healthy_keys, timestamp_out_of_range_names_value_setting_and_cure)
             "%s", batch.errors[0].text);
         cr_assert(strstr(batch.errors[0].text, "route.timestamp"), "%s", batch.errors[0].text);
         cr_assert(strstr(batch.errors[0].text, "timestamp_out_of_range: clamp"), "%s", batch.errors[0].text);
-        if (round)
-            cr_assert(strstr(batch.errors[0].text, "message.timestamp.after.max.ms=3600000;"), "%s",
-                      batch.errors[0].text);
+        has_value = strstr(batch.errors[0].text, "message.timestamp.after.max.ms=3600000;");
         batch_free(&batch);
         fixture_run_for(&t, 300);
     }
