@@ -67,22 +67,29 @@ static void send_and_receive(struct batch *batch, uint32_t first, uint32_t count
         receive_one(batch, first + i);
 }
 
-/* Outside of a transaction the sync commits, which may fail: then the result of the sync follows the error and a NULL.
- * Anything else ends the reading: of a COPY, which only a server that lies begins here, libpq gives the same result
- * again and again. */
+/* The next result of the sync. An error is followed by a NULL, which is read as well. */
+static ExecStatusType read_sync(struct batch *batch)
+{
+    PGresult *result = PQgetResult(batch->pg);
+    ExecStatusType status = result ? PQresultStatus(result) : PGRES_BAD_RESPONSE;
+    if (status == PGRES_FATAL_ERROR && !batch->code)
+        batch->code = pg_insert_failed(batch->pg, result, "commit the events", batch->error);
+    else
+        PQclear(result);
+    if (status == PGRES_FATAL_ERROR)
+        PQclear(PQgetResult(batch->pg));
+    return status;
+}
+
+/* Outside of a transaction the sync commits, which may fail. Anything else than an error ends the reading: of a COPY,
+ * which only a server that lies begins here, libpq gives the same result again and again. */
 static void finish(struct batch *batch)
 {
-    ExecStatusType status = PQpipelineSync(batch->pg) ? PGRES_PIPELINE_ABORTED : PGRES_BAD_RESPONSE;
-    while ((status == PGRES_FATAL_ERROR || status == PGRES_PIPELINE_ABORTED) && PQstatus(batch->pg) == CONNECTION_OK) {
-        PGresult *result = PQgetResult(batch->pg);
-        status = result ? PQresultStatus(result) : PGRES_BAD_RESPONSE;
-        if (status == PGRES_FATAL_ERROR && !batch->code)
-            batch->code = pg_insert_failed(batch->pg, result, "commit the events", batch->error);
-        else
-            PQclear(result);
-        if (status == PGRES_FATAL_ERROR)
-            PQclear(PQgetResult(batch->pg)); /* NULL: the end of the error */
-    }
+    ExecStatusType status = PGRES_BAD_RESPONSE;
+    if (PQpipelineSync(batch->pg))
+        do
+            status = read_sync(batch);
+        while (status == PGRES_FATAL_ERROR && PQstatus(batch->pg) == CONNECTION_OK);
     if (status != PGRES_PIPELINE_SYNC && !batch->code)
         batch->code = pg_insert_failed(batch->pg, NULL, "commit the events", batch->error);
     PQexitPipelineMode(batch->pg);
